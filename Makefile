@@ -1,0 +1,51 @@
+# One place for what a newcomer types. Needs Python 3.11 to 3.14 with venv, and nothing else; uv makes it faster.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+ARGS ?=
+BROWSER_PATH ?= /usr/bin/chromium
+
+.PHONY: help setup demo demo-once demo-reset test check format browser lock
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## build the environment in .venv (again only when the lock changed)
+	@sh .ci/setup $(VENV) requirements-dev.lock
+
+demo: setup ## everything on this machine with a local Stripe; Ctrl-C stops it (ARGS="--port 9000")
+	@$(PYTHON) manage.py demo $(ARGS)
+
+demo-once: setup ## the same without staying up; succeeds only if the sync did
+	@$(PYTHON) manage.py demo --once $(ARGS)
+
+demo-reset: setup ## delete the demo's data
+	@$(PYTHON) manage.py demo --reset
+
+test: setup ## the whole suite on a real PostgreSQL (ARGS="-k name")
+	@$(PYTHON) -m pytest -n auto $(ARGS)
+
+check: setup ## all linters, the types, the import rules, the migrations, the production settings
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/djlint templates --check --lint --quiet
+	$(VENV)/bin/lint-imports
+	$(PYTHON) manage.py makemigrations --check --dry-run
+	@echo "manage.py check --deploy, with settings as in production"
+	@DEBUG=false DATABASE_URL=postgresql://localhost/pivotal ALLOWED_HOSTS=pivotal.example.com \
+		PUBLIC_BASE_URL=https://pivotal.example.com \
+		SECRET_KEY="$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))')" \
+		FIELD_ENCRYPTION_KEYS="$$($(PYTHON) -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" \
+		$(PYTHON) manage.py check --deploy --fail-level WARNING
+
+format: setup ## let the formatters and fixers do their work
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+browser: ## install Chromium for the browser tests (Debian, Ubuntu; as root)
+	@sh .ci/browser $(BROWSER_PATH)
+
+lock: ## write both locks from pyproject.toml (ARGS=--upgrade for newer versions); needs uv
+	@sh .ci/lock $(ARGS)

@@ -1,0 +1,29 @@
+"""Every address of the product."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import include, path
+
+from pivotal import views
+from pivotal.health import healthz
+
+urlpatterns = [
+    path("", views.root, name="root"),
+    path("", include("customers.urls")),
+    # Before `admin/`, whose last pattern catches everything below it: its pages live at admin/integrations/stripe/.
+    path("", include("integrations.stripe.pages.urls")),
+    path("admin/", admin.site.urls),
+    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("healthz", healthz, name="healthz"),
+]
+
+if settings.DEBUG:
+    urlpatterns += [path("styleguide/", views.style_guide, name="styleguide")]
+
+handler403 = views.permission_denied
+handler404 = views.page_not_found
+handler500 = views.server_error

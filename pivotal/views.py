@@ -1,0 +1,39 @@
+"""Pages that belong to no app: the root, the style guide, the errors."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
+from django.template.loader import render_to_string
+
+from pivotal.styleguide import samples
+from pivotal.version import version
+
+
+def root(request: HttpRequest) -> HttpResponse:
+    """The customer list is the front page."""
+    return HttpResponseRedirect(resolve_url("customers:list"))
+
+
+def style_guide(request: HttpRequest) -> HttpResponse:
+    """Every component on one page; routed in DEBUG only."""
+    return render(request, "styleguide.html", samples())
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403, in the product's look."""
+    return render(request, "403.html", status=HTTPStatus.FORBIDDEN)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404, in the product's look."""
+    return render(request, "404.html", status=HTTPStatus.NOT_FOUND)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500, rendered without context processors: the database may be what failed."""
+    context = {"support_email": settings.SUPPORT_EMAIL, "product_version": version(), "request": request}
+    return HttpResponse(render_to_string("500.html", context), status=HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,0 +1,19 @@
+"""The web server's entry point: `gunicorn pivotal.wsgi`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.wsgi import get_wsgi_application
+
+APP_LOAD_ERROR = 4  # gunicorn's own code for it: the server stops instead of starting workers for ever
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pivotal.settings")
+
+try:
+    application = get_wsgi_application()
+except ImproperlyConfigured as error:
+    sys.stderr.write(f"Pivotal cannot start: {error}\n")
+    sys.exit(APP_LOAD_ERROR)
