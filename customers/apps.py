@@ -1,0 +1,18 @@
+"""The CRM side of Pivotal."""
+
+from django.apps import AppConfig
+
+
+class CustomersConfig(AppConfig):
+    """Customers, their billing fields, and what happened to them."""
+
+    name = "customers"
+    verbose_name = "Customers"
+
+    def ready(self) -> None:
+        """Give the product's groups their permissions once Django has made them."""
+        from django.db.models.signals import post_migrate
+
+        from customers.permissions import grant_group_permissions
+
+        post_migrate.connect(grant_group_permissions, dispatch_uid="customers.grant_group_permissions")

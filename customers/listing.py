@@ -1,0 +1,146 @@
+"""One look at the customer list: what the address asks for, worked out once for the page and for its CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import User
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from customers import forms, permissions, selectors
+from customers.keyset import Key
+from customers.models import Environment
+from customers.models.customer import CustomerQuerySet
+
+COLUMNS = {
+    "name": gettext_lazy("Name"),
+    "plan": gettext_lazy("Plan"),
+    "mrr": gettext_lazy("MRR"),
+    "payment": gettext_lazy("Payment status"),
+    "since": gettext_lazy("Billed since"),
+    "owner": gettext_lazy("Owner"),
+}
+
+
+def url_of_environment(environment: str) -> str:
+    """The list of one environment; production needs no parameter."""
+    address = reverse("customers:list")
+    return address if environment == Environment.PRODUCTION else f"{address}?{urlencode({'environment': environment})}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter that is set, and the address without it."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A sortable column: its address turns the order round when it is the current one."""
+
+    name: str
+    label: str
+    url: str
+    direction: str  # ascending, descending, or empty when the list is sorted by another one
+
+
+class Listing:
+    """The list as ``query`` asks for it and ``user`` may see it.
+
+    ``environment`` is production unless staging is asked for; Members start on their own customers. What the address
+    says and the list does not understand counts as not said.
+    """
+
+    def __init__(self, user: User, query: QueryDict) -> None:
+        self.query = query
+        asked = query.get("environment", "")
+        self.environment = Environment(asked) if asked in Environment.values else Environment.PRODUCTION
+        self.only_own = permissions.sees_only_own(user)
+        starts_own = not user.is_staff
+        self.whose = "mine" if self.only_own else query.get("whose", "mine" if starts_own else "all")
+        self.form = forms.FilterForm(
+            query, plans=selectors.plans_in(self.environment), owners=forms.owners_of(self.environment)
+        )
+        self.chosen: dict[str, Any] = self.form.chosen()
+        self.sort = selectors.parse_sort(query.get("sort", ""))
+        visible = permissions.visible_customers(user)
+        if self.whose == "mine":
+            visible = visible.filter(owner=user)
+        self.found: CustomerQuerySet = selectors.filtered(visible, self.environment, self.chosen)
+
+    @property
+    def worst_first(self) -> bool:
+        """Whether a filter on changes decides the order."""
+        return "changed" in self.chosen
+
+    @property
+    def since(self) -> datetime | None:
+        """The moment the filter on changes looks back to."""
+        return selectors.since_of(self.chosen["changed"]) if self.worst_first else None
+
+    def keys(self) -> list[Key]:
+        """The sort keys."""
+        return selectors.sort_keys(self.sort, worst_first=self.worst_first)
+
+    def sorted(self) -> CustomerQuerySet:
+        """What was found, ready to be sorted by :meth:`keys`."""
+        return selectors.annotated(self.found, self.sort, since=self.since)
+
+    def ordered(self) -> CustomerQuerySet:
+        """What was found, in order."""
+        return self.sorted().order_by(*(f"-{key.name}" if key.descending else key.name for key in self.keys()))
+
+    def url(self, **changes: str) -> str:
+        """The address of this list with some parameters changed; an empty value drops one. Paging starts anew."""
+        return f"{reverse('customers:list')}{self._query(changes)}"
+
+    def csv_url(self) -> str:
+        """The address of the CSV of exactly what is filtered."""
+        return f"{reverse('customers:csv')}{self._query({})}"
+
+    def _query(self, changes: Mapping[str, str]) -> str:
+        kept = {name: value for name, value in self.query.items() if name not in ("after", "before") and value}
+        kept |= changes
+        text = urlencode({name: value for name, value in kept.items() if value})
+        return f"?{text}" if text else ""
+
+    def columns(self) -> list[Column]:
+        """The sortable columns."""
+        return [self._column(name, str(label)) for name, label in COLUMNS.items()]
+
+    def _column(self, name: str, label: str) -> Column:
+        if self.worst_first or self.sort.removeprefix("-") != name:
+            first = f"-{name}" if name == "mrr" else name
+            return Column(name, label, self.url(sort=first), "")
+        descending = self.sort.startswith("-")
+        turned = name if descending else f"-{name}"
+        return Column(name, label, self.url(sort=turned), "descending" if descending else "ascending")
+
+    def chips(self) -> list[Chip]:
+        """The filters that are set."""
+        return [
+            Chip(self._chip_text(name, value), self.url(**{name: ""})) for name, value in self.chosen.items() if value
+        ]
+
+    def _chip_text(self, name: str, value: Any) -> str:
+        field = self.form.fields[name]
+        label = str(field.label)
+        if value is True:
+            return label
+        if name == "q":
+            return _("Search: %(text)s") % {"text": value}
+        choices = {str(key): str(text) for key, text in getattr(field, "choices", ())}
+        return f"{label}: {choices.get(str(value), value)}"
+
+    def clear_url(self) -> str:
+        """The address without any filter, in the same environment and for the same people."""
+        return self.url(**dict.fromkeys(self.form.fields, ""))

@@ -1,0 +1,18 @@
+"""Customers and what is kept about them, one file per noun."""
+
+from customers.models.activity import Activity
+from customers.models.customer import BillingFlag, Customer, Environment, PaymentStatus, Status
+from customers.models.domain import CustomerDomain, PersonalDomain
+from customers.models.mrr_point import MrrPoint
+
+__all__ = [
+    "Activity",
+    "BillingFlag",
+    "Customer",
+    "CustomerDomain",
+    "Environment",
+    "MrrPoint",
+    "PaymentStatus",
+    "PersonalDomain",
+    "Status",
+]

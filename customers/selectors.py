@@ -1,0 +1,212 @@
+"""Reads for the customer list: filters, sorting, totals, and what a page needs, in a constant number of queries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import Case, Count, DecimalField, F, IntegerField, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce, Concat, Lower
+from django.utils import timezone
+
+from customers.keyset import Key
+from customers.models import Activity, BillingFlag, Customer, CustomerDomain, MrrPoint, PaymentStatus, Status
+from customers.models.customer import CustomerQuerySet, name_words
+from customers.panels import registry
+
+PAGE_SIZE = 50
+LATE = (PaymentStatus.PAST_DUE, PaymentStatus.FAILING)
+BILLING_FIELDS = ("plan", "mrr", "payment_status", "billing_started_at", "stripe_customer_id")
+_STATUSES: dict[str, tuple[str, ...]] = {
+    "": (Status.ACTIVE, Status.AT_RISK),
+    "at_risk": (Status.AT_RISK,),
+    "churned": (Status.CHURNED,),
+    "with_churned": (Status.ACTIVE, Status.AT_RISK, Status.CHURNED),
+    "archived": (Status.ARCHIVED,),
+    "all": tuple(Status.values),
+}
+_LONG_AGO, _FAR_AHEAD = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
+SORTS = ("name", "plan", "mrr", "payment", "since", "owner")
+DEFAULT_SORT = "-mrr"
+
+
+def filtered(customers: CustomerQuerySet, environment: str, chosen: dict[str, Any]) -> CustomerQuerySet:
+    """The customers of one environment that the filters of :class:`customers.forms.FilterForm` find.
+
+    Churned and archived ones are hidden unless asked for; a search finds churned ones too.
+    """
+    found = customers.in_environment(environment)
+    default_status = "with_churned" if chosen.get("q") else ""
+    found = found.filter(status__in=_STATUSES[chosen.get("status") or default_status])
+    if text := chosen.get("q"):
+        found = found.filter(pk__in=_matching(text, environment))
+    if pay := chosen.get("pay"):
+        found = found.filter(payment_status__in=LATE if pay == "late" else (pay,))
+    if plan := chosen.get("plan"):
+        found = found.filter(plan_label="" if plan == "-" else plan)
+    if owner := chosen.get("owner"):
+        found = found.filter(owner=None if owner == "none" else int(owner))
+    if changed := chosen.get("changed"):
+        found = found.filter(pk__in=_changed_since(since_of(changed)))
+    return _flagged(found, environment, chosen)
+
+
+def _flagged(found: CustomerQuerySet, environment: str, chosen: dict[str, Any]) -> CustomerQuerySet:
+    """The tick boxes narrow together."""
+    flags = [
+        flag
+        for name, flag in (
+            ("undecided", BillingFlag.UNDECIDED),
+            ("incomplete", BillingFlag.INCOMPLETE),
+            ("older", BillingFlag.OLDER_INVOICE_OPEN),
+        )
+        if chosen.get(name)
+    ]
+    if flags:
+        found = found.filter(billing_flags__contains=flags)
+    if chosen.get("stale"):
+        limit = registry.stale_before(environment)
+        found = found.exclude(billing_source="").filter(billing_as_of__lt=limit) if limit else found.none()
+    return found
+
+
+def _matching(text: str, environment: str) -> Any:
+    """Ids found by words of the name, a domain or extra domain, a Stripe id: each by its beginning.
+
+    A union of index look-ups; one condition joined by OR would read the whole table.
+    """
+    everywhere = Customer.objects.in_environment(environment)
+    parts: list[Any] = [everywhere.filter(stripe_customer_id__startswith=text.strip()).values("pk")]
+    if domain := _domain_in(text):
+        aliases = CustomerDomain.objects.filter(environment=environment, domain__startswith=domain)
+        parts += [everywhere.filter(domain__startswith=domain).values("pk"), aliases.values("customer_id")]
+    if words := re.findall(r"[^\W_]+", text):
+        query = SearchQuery(" & ".join(f"{word}:*" for word in words), search_type="raw", config="simple")
+        parts.append(everywhere.annotate(words=name_words()).filter(words=query).values("pk"))
+    return parts[0].union(*parts[1:])
+
+
+def _domain_in(text: str) -> str:
+    """The domain somebody searches for: of an address or a pasted link, as far as it was typed."""
+    bare = re.sub(r"^(?:https?://)?(?:www\.)?", "", text.strip().lower()).split("/")[0]
+    return bare if bare.count("@") == 1 and not bare.startswith("@") else bare.rpartition("@")[2]
+
+
+def since_of(changed: str) -> datetime:
+    """The moment from which the "Changed" filter looks: so many days ago at midnight of the workspace."""
+    today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=int(changed))
+
+
+def _changed_since(since: datetime) -> Any:
+    return Activity.objects.filter(at__gte=since, field__in=(*BILLING_FIELDS, "status")).values("customer_id")
+
+
+def parse_sort(value: str) -> str:
+    """A known sort, with a leading minus for descending; anything else is the default."""
+    return value if value.removeprefix("-") in SORTS else DEFAULT_SORT
+
+
+def sort_keys(sort: str, *, worst_first: bool) -> list[Key]:
+    """The keys of a sort, for :func:`annotated` querysets; a filter on changes puts the worst first instead."""
+    if worst_first:
+        return [Key("severity"), Key("lost", descending=True), Key("id")]
+    name, descending = sort.removeprefix("-"), sort.startswith("-")
+    field = {"name": "name_key", "plan": "plan_label", "mrr": "mrr", "payment": "severity", "since": "since_key"}
+    return [Key(field.get(name, "owner_key"), descending), Key("id", descending)]
+
+
+def annotated(found: CustomerQuerySet, sort: str, *, since: datetime | None = None) -> CustomerQuerySet:
+    """Add what the sort needs and what a row shows of the owner."""
+    found = found.select_related("owner")
+    if since is not None:
+        return found.annotate(severity=severity(), mrr_before=_mrr_before(since), lost=F("mrr_before") - F("mrr"))
+    name = sort.removeprefix("-")
+    if name == "name":
+        return found.annotate(name_key=Lower("name"))
+    if name == "payment":
+        return found.annotate(severity=severity())
+    if name == "since":
+        last = _LONG_AGO if sort.startswith("-") else _FAR_AHEAD
+        return found.annotate(since_key=Coalesce("billing_started_at", Value(last)))
+    if name == "owner":
+        return found.annotate(
+            owner_key=Lower(Coalesce(Concat("owner__first_name", "owner__last_name", "owner__username"), Value("")))
+        )
+    return found
+
+
+def severity() -> Case:
+    """Payment statuses from worst to best: failing 0, past due 1, paid 2, none 3."""
+    order = (PaymentStatus.FAILING, PaymentStatus.PAST_DUE, PaymentStatus.PAID)
+    ranks = [When(payment_status=status, then=Value(rank)) for rank, status in enumerate(order)]
+    return Case(*ranks, default=Value(3), output_field=IntegerField())
+
+
+def _mrr_before(since: datetime) -> Coalesce:
+    """The MRR at a moment; one whose history starts later counts as unchanged."""
+    earlier = MrrPoint.objects.filter(customer=OuterRef("pk"), at__lt=since).order_by("-at", "-id")
+    money = DecimalField(max_digits=18, decimal_places=2)
+    return Coalesce(Subquery(earlier.values("mrr")[:1]), F("mrr"), output_field=money)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over everything the filters find. ``at_least`` when a figure in it is incomplete."""
+
+    customers: int
+    mrr: Decimal
+    late_mrr: Decimal
+    paid: int
+    past_due: int
+    failing: int
+    without: int
+    incomplete: int
+
+    @property
+    def at_least(self) -> bool:
+        """Whether some customer's MRR leaves something out."""
+        return self.incomplete > 0
+
+
+def totals(found: CustomerQuerySet) -> Totals:
+    """Add up in one query."""
+    late = Q(payment_status__in=LATE)
+    sums = found.order_by().aggregate(
+        customers=Count("pk"),
+        mrr_sum=Coalesce(Sum("mrr"), Decimal(0)),  # an alias "mrr" would hide the column from the next line
+        late_mrr=Coalesce(Sum("mrr", filter=late), Decimal(0)),
+        paid=Count("pk", filter=Q(payment_status=PaymentStatus.PAID)),
+        past_due=Count("pk", filter=Q(payment_status=PaymentStatus.PAST_DUE)),
+        failing=Count("pk", filter=Q(payment_status=PaymentStatus.FAILING)),
+        without=Count("pk", filter=Q(payment_status=PaymentStatus.NONE)),
+        incomplete=Count("pk", filter=Q(billing_flags__contains=[BillingFlag.INCOMPLETE])),
+    )
+    return Totals(mrr=sums.pop("mrr_sum"), **sums)
+
+
+def plans_in(environment: str) -> list[str]:
+    """The plan labels there are, for the filter."""
+    labels = Customer.objects.in_environment(environment).exclude(plan_label="").order_by("plan_label")
+    return list(labels.values_list("plan_label", flat=True).distinct()[:500])
+
+
+def sharing(customers: Sequence[Customer], environment: str) -> dict[str, int]:
+    """How many customers share each domain of these, where more than one does; archived ones do not count."""
+    domains = {customer.domain for customer in customers if customer.domain}
+    counted = (
+        Customer.objects.in_environment(environment)
+        .matchable()
+        .filter(domain__in=domains)
+        .order_by()
+        .values_list("domain")
+        .annotate(count=Count("pk"))
+        .filter(count__gt=1)
+    )
+    return dict(counted)

@@ -1,0 +1,1 @@
+"""Pages of the CRM side, one module per subject."""
