@@ -1,0 +1,23 @@
+"""The integrations app."""
+
+from django.apps import AppConfig
+
+
+class IntegrationsConfig(AppConfig):
+    """What every integration shares, and Stripe."""
+
+    name = "integrations"
+    verbose_name = "Integrations"
+
+    def ready(self) -> None:
+        """Join what the CRM side offers: announcements, panels, and the groups' permissions."""
+        from django.db.models.signals import post_migrate
+
+        from customers.signals import customers_changed
+        from integrations.permissions import grant_group_permissions
+        from integrations.stripe.pages import panels
+        from integrations.stripe.sync.announcements import on_customers_changed
+
+        post_migrate.connect(grant_group_permissions, dispatch_uid="integrations.grant_group_permissions")
+        customers_changed.connect(on_customers_changed, dispatch_uid="integrations.on_customers_changed")
+        panels.register()

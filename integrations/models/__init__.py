@@ -1,0 +1,60 @@
+"""The tables every integration shares and the mirror of Stripe, one file per noun (docs/architecture.md section 4)."""
+
+from integrations.models.call import ApiCall
+from integrations.models.connection import AuthKind, ConnectionState, Mode, StripeConnection
+from integrations.models.decision import DecisionKind, MatchDecision, MatchDecisionMember, MemberEffect
+from integrations.models.event import StripeEvent
+from integrations.models.heartbeat import WorkerHeartbeat
+from integrations.models.issue import IssueState, Severity, SyncIssue
+from integrations.models.mirror import (
+    MatchState,
+    Standing,
+    StripeCoupon,
+    StripeCustomer,
+    StripeInvoice,
+    StripeInvoicePayment,
+    StripePaymentIntent,
+    StripePrice,
+    StripeProduct,
+    StripeSubscription,
+)
+from integrations.models.rate import ExchangeRate, RateSource
+from integrations.models.run import RunKind, RunState, SeenId, SyncRun
+from integrations.models.scope import ScopeFilter, ScopeKind
+from integrations.models.summary import BillingSummary
+
+__all__ = [
+    "ApiCall",
+    "AuthKind",
+    "BillingSummary",
+    "ConnectionState",
+    "DecisionKind",
+    "ExchangeRate",
+    "IssueState",
+    "MatchDecision",
+    "MatchDecisionMember",
+    "MatchState",
+    "MemberEffect",
+    "Mode",
+    "RateSource",
+    "RunKind",
+    "RunState",
+    "ScopeFilter",
+    "ScopeKind",
+    "SeenId",
+    "Severity",
+    "Standing",
+    "StripeConnection",
+    "StripeCoupon",
+    "StripeCustomer",
+    "StripeEvent",
+    "StripeInvoice",
+    "StripeInvoicePayment",
+    "StripePaymentIntent",
+    "StripePrice",
+    "StripeProduct",
+    "StripeSubscription",
+    "SyncIssue",
+    "SyncRun",
+    "WorkerHeartbeat",
+]

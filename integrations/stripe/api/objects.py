@@ -1,0 +1,345 @@
+"""The Stripe objects we read, as msgspec structs holding exactly the fields we use.
+
+Field names and meanings are Stripe's at API version 2026-10-28.endive. Enums are open at that version, so every status
+is a plain ``str``; what an unknown value means is decided in ``rules``. Money arrives as integers in minor units or as
+decimal strings, never as float. A field that a list answer leaves out unless it is expanded (tiers, currency options,
+``applies_to``) is ``UNSET`` when it was not sent, which is different from ``None``. Times are Unix seconds.
+
+These structs import nothing but msgspec, so that ``rules`` may work on them without Django (docs/architecture.md
+section 3).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+
+class Wire(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of every object read from Stripe; unknown fields are ignored, missing ones take the default."""
+
+
+class Page(Wire, frozen=True):
+    """One answer of a list endpoint; each object stays raw so that a broken one cannot spoil the page."""
+
+    data: list[Raw]
+    has_more: bool
+
+
+class Reference(Wire, frozen=True):
+    """The least that makes an object of any kind countable when the rest of it cannot be decoded."""
+
+    id: str
+    customer: str | Customer | None = None
+
+
+class Recurring(Wire, frozen=True):
+    """How often a price is charged; ``usage_type`` is ``licensed`` or ``metered``."""
+
+    interval: str
+    interval_count: int = 1
+    usage_type: str = "licensed"
+
+
+class TransformQuantity(Wire, frozen=True):
+    """Divide the quantity before pricing; ``round`` is ``up`` or ``down``."""
+
+    divide_by: int
+    round: str
+
+
+class Tier(Wire, frozen=True):
+    """One step of a tiered price; ``up_to`` None has no end. Amounts in minor units."""
+
+    up_to: int | None = None
+    unit_amount: int | None = None
+    unit_amount_decimal: Decimal | None = None
+    flat_amount: int | None = None
+    flat_amount_decimal: Decimal | None = None
+
+
+class PriceCurrencyOption(Wire, frozen=True):
+    """A price's amount in another currency."""
+
+    unit_amount: int | None = None
+    unit_amount_decimal: Decimal | None = None
+    tiers: list[Tier] | UnsetType | None = UNSET
+
+
+class Product(Wire, frozen=True):
+    """What is sold; only its name is used."""
+
+    id: str
+    name: str = ""
+    active: bool = True
+    deleted: bool = False
+
+
+class Price(Wire, frozen=True):
+    """What a unit costs and how often; tiers and currency options only when they were expanded."""
+
+    id: str
+    currency: str
+    product: str | Product
+    recurring: Recurring | None = None
+    billing_scheme: str = "per_unit"
+    unit_amount: int | None = None
+    unit_amount_decimal: Decimal | None = None
+    lookup_key: str | None = None
+    nickname: str | None = None
+    tiers_mode: str | None = None
+    transform_quantity: TransformQuantity | None = None
+    tiers: list[Tier] | UnsetType | None = UNSET
+    currency_options: dict[str, PriceCurrencyOption] | UnsetType | None = UNSET
+
+    @property
+    def product_id(self) -> str:
+        """The product's id, expanded or not."""
+        return self.product if isinstance(self.product, str) else self.product.id
+
+
+class CouponCurrencyOption(Wire, frozen=True):
+    """A coupon's amount in another currency, minor units."""
+
+    amount_off: int
+
+
+class AppliesTo(Wire, frozen=True):
+    """The products a coupon is limited to."""
+
+    products: list[str]
+
+
+class Coupon(Wire, frozen=True):
+    """What a discount takes off: a percentage or an amount in minor units of ``currency``."""
+
+    id: str
+    duration: str
+    name: str | None = None
+    percent_off: Decimal | None = None
+    amount_off: int | None = None
+    currency: str | None = None
+    currency_options: dict[str, CouponCurrencyOption] | UnsetType | None = UNSET
+    applies_to: AppliesTo | UnsetType | None = UNSET
+
+
+class DiscountSource(Wire, frozen=True):
+    """Where a discount comes from; the coupon is an id unless it was expanded."""
+
+    coupon: str | Coupon | None = None
+
+
+class Discount(Wire, frozen=True):
+    """A coupon in force on a customer, a subscription or an item, until ``end`` (None: no end)."""
+
+    id: str
+    source: DiscountSource
+    end: int | None = None
+
+    @property
+    def coupon_id(self) -> str | None:
+        """The coupon's id, expanded or not."""
+        coupon = self.source.coupon
+        return coupon.id if isinstance(coupon, Coupon) else coupon
+
+
+class Customer(Wire, frozen=True):
+    """A Stripe customer; a deleted one has nothing but its id and ``deleted``."""
+
+    id: str
+    deleted: bool = False
+    created: int | None = None
+    email: str | None = None
+    name: str | None = None
+    currency: str | None = None
+    discount: Discount | None = None
+    metadata: dict[str, str] | None = None
+
+
+class TaxRate(Wire, frozen=True):
+    """A tax in percent; only inclusive ones matter to MRR."""
+
+    id: str
+    percentage: Decimal
+    inclusive: bool
+    display_name: str = ""
+
+
+class SubscriptionItem(Wire, frozen=True):
+    """One line of a subscription; ``quantity`` is absent on metered prices."""
+
+    id: str
+    price: Price
+    quantity: int | None = None
+    discounts: list[str | Discount] | None = None
+    tax_rates: list[TaxRate] | None = None
+    current_period_end: int | None = None
+
+
+class SubscriptionItems(Wire, frozen=True):
+    """The inline list of items; ``has_more`` means the rest must be read from /v1/subscription_items."""
+
+    data: list[SubscriptionItem]
+    has_more: bool = False
+
+
+class PauseCollection(Wire, frozen=True):
+    """Collection is paused; the status stays what it was."""
+
+    behavior: str = ""
+    resumes_at: int | None = None
+
+
+class InvoiceUncollectible(Wire, frozen=True):
+    """Why an invoice was given up."""
+
+    reason: str | None = None
+
+
+class InvoiceStatusDetails(Wire, frozen=True):
+    """More about an invoice's status."""
+
+    uncollectible: InvoiceUncollectible | None = None
+
+
+class PaymentIntent(Wire, frozen=True):
+    """An attempt to collect money; only its status is used."""
+
+    id: str
+    status: str
+
+
+class PaymentSource(Wire, frozen=True):
+    """What an invoice payment is made with; the intent is an id unless it was expanded."""
+
+    type: str = ""
+    payment_intent: str | PaymentIntent | None = None
+
+    @property
+    def payment_intent_id(self) -> str | None:
+        """The payment intent's id, expanded or not."""
+        intent = self.payment_intent
+        return intent.id if isinstance(intent, PaymentIntent) else intent
+
+
+class InvoicePayment(Wire, frozen=True):
+    """One payment of an invoice; ``status`` is open, paid or canceled."""
+
+    id: str
+    status: str
+    invoice: str | None = None
+    created: int = 0
+    is_default: bool = False
+    payment: PaymentSource | None = None
+
+
+class InvoicePayments(Wire, frozen=True):
+    """The inline list of an invoice's payments."""
+
+    data: list[InvoicePayment]
+    has_more: bool = False
+
+
+class InvoiceSubscriptionDetails(Wire, frozen=True):
+    """The subscription an invoice was made for."""
+
+    subscription: str | None = None
+
+
+class InvoiceParent(Wire, frozen=True):
+    """What an invoice was made for."""
+
+    subscription_details: InvoiceSubscriptionDetails | None = None
+
+
+class Invoice(Wire, frozen=True):
+    """An invoice; amounts in minor units of ``currency``; ``status`` None on one that was never finalised."""
+
+    id: str
+    created: int
+    currency: str
+    customer: str | Customer | None = None
+    status: str | None = None
+    number: str | None = None
+    collection_method: str | None = None
+    due_date: int | None = None
+    attempt_count: int = 0
+    next_payment_attempt: int | None = None
+    total: int = 0
+    amount_due: int = 0
+    amount_paid: int = 0
+    amount_remaining: int = 0
+    billing_reason: str | None = None
+    parent: InvoiceParent | None = None
+    status_details: InvoiceStatusDetails | None = None
+    payments: InvoicePayments | UnsetType | None = UNSET
+
+    @property
+    def customer_id(self) -> str | None:
+        """The Stripe customer's id, expanded or not."""
+        return self.customer.id if isinstance(self.customer, Customer) else self.customer
+
+
+class Subscription(Wire, frozen=True):
+    """A subscription with its items; customer and latest invoice are ids unless they were expanded."""
+
+    id: str
+    customer: str | Customer
+    status: str
+    created: int
+    start_date: int
+    currency: str
+    items: SubscriptionItems
+    collection_method: str | None = None
+    ended_at: int | None = None
+    cancel_at: int | None = None
+    cancel_at_period_end: bool = False
+    canceled_at: int | None = None
+    trial_end: int | None = None
+    pause_collection: PauseCollection | None = None
+    discounts: list[str | Discount] | None = None
+    default_tax_rates: list[TaxRate] | None = None
+    latest_invoice: str | Invoice | None = None
+    test_clock: str | None = None
+
+    @property
+    def customer_id(self) -> str:
+        """The Stripe customer's id, expanded or not."""
+        return self.customer.id if isinstance(self.customer, Customer) else self.customer
+
+
+class AccountBusinessProfile(Wire, frozen=True):
+    """The public face of an account."""
+
+    name: str | None = None
+
+
+class AccountDashboard(Wire, frozen=True):
+    """How the account is called in Stripe's Dashboard."""
+
+    display_name: str | None = None
+
+
+class AccountSettings(Wire, frozen=True):
+    """The part of an account's settings we read."""
+
+    dashboard: AccountDashboard | None = None
+
+
+class Account(Wire, frozen=True):
+    """The connected account; reading it is optional (docs/rules.md section 7)."""
+
+    id: str
+    business_profile: AccountBusinessProfile | None = None
+    settings: AccountSettings | None = None
+    email: str | None = None
+
+    @property
+    def display_name(self) -> str:
+        """The name people know the account by, or an empty string."""
+        if self.settings and self.settings.dashboard and self.settings.dashboard.display_name:
+            return self.settings.dashboard.display_name
+        if self.business_profile and self.business_profile.name:
+            return self.business_profile.name
+        return self.email or ""
