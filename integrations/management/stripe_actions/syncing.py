@@ -1,0 +1,96 @@
+"""Sync and refresh in the foreground."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from integrations.management.stripe_actions.connecting import say_counts
+from integrations.models import RunKind, RunState, SyncIssue, SyncRun
+from integrations.stripe.sync import connections, counts, lease, progress, runs
+from integrations.stripe.sync import refresh as refreshing
+
+POLL_SECONDS = 0.5
+
+
+def sync(command: BaseCommand, options: dict[str, Any]) -> None:
+    """``sync``: a full run here and now; joins one that is active, and takes it over once nobody works on it."""
+    connection = connections.get(options["mode"])
+    run = runs.start(connection, kind=RunKind.FULL, actor=None, queue=False)
+    run = drive(command, run)
+    report(command, run, as_json=options["json"])
+    if run.state != RunState.SUCCEEDED:
+        raise SystemExit(1)
+
+
+def drive(command: BaseCommand, run: SyncRun) -> SyncRun:
+    """Work the run to its end, or follow the worker that has it; returns it as it ended."""
+    waiting = False
+    with tqdm(total=run.expected or None, unit=" subscriptions", file=sys.stderr, disable=None) as bar:
+
+        def show() -> None:
+            run.refresh_from_db()
+            bar.set_description(progress.progress(run).phase_label)
+            bar.update(run.read - bar.n)
+
+        while True:
+            run.refresh_from_db()
+            if not run.is_active:
+                return run
+            if lease.is_over(run):
+                runs.continue_run(run.pk, queue=False, on_commit=show)
+                continue
+            if not waiting:
+                command.stderr.write(
+                    f"Run {run.pk} is being worked on elsewhere, or was until a moment ago; waiting for it to end or for"
+                    f" its lease to be over (at most {lease.LEASE_SECONDS} s)."
+                )
+                waiting = True
+            show()
+            time.sleep(POLL_SECONDS)
+
+
+def report(command: BaseCommand, run: SyncRun, *, as_json: bool) -> None:
+    """The counts of a run that has ended."""
+    duration = (run.finished_at - run.started_at).total_seconds() if run.finished_at and run.started_at else 0.0
+    if as_json:
+        command.stdout.write(json.dumps(as_object(run, duration)))
+    style = command.style.SUCCESS if run.state == RunState.SUCCEEDED else command.style.WARNING
+    command.stderr.write(style(f"Run {run.pk} {run.state} after {duration:.1f} s, {run.api_requests} requests."))
+    say_counts(command, counts.count(run.connection))
+    if run.error_code or run.error_detail:
+        from integrations.errors import IntegrationError
+
+        message = IntegrationError(run.error_code, run.error_detail).message if run.error_code else run.error_detail
+        command.stderr.write(command.style.ERROR(message))
+    for issue in SyncIssue.objects.filter(run=run, state="open").order_by("severity", "pk")[:10]:
+        command.stderr.write(f"  {issue.severity}: {issue.code} {issue.object_type} {issue.object_id} {issue.detail}")
+
+
+def as_object(run: SyncRun, duration: float) -> dict[str, Any]:
+    """The JSON object of ``sync --json``."""
+    names = (
+        "matched", "unmatched", "skipped", "ambiguous", "failed", "warnings", "stripe_customers", "subscriptions",
+        "api_requests",
+    )  # fmt: skip
+    return {"run": run.pk, "state": run.state, **{name: getattr(run, name) for name in names}, "duration_s": round(duration, 3)}
+
+
+def refresh(command: BaseCommand, options: dict[str, Any]) -> None:
+    """``refresh``: one Stripe customer after the other, fresh."""
+    connection = connections.get(options["mode"])
+    broken = 0
+    for stripe_customer_id in options["stripe_customer"]:
+        result = refreshing.refresh(connection, stripe_customer_id)
+        changed = ", ".join(result.changed) or "nothing changed"
+        command.stderr.write(f"{stripe_customer_id}: {changed}")
+        for issue in result.issues:
+            broken += 1
+            command.stderr.write(command.style.ERROR(f"  {issue.code} {issue.object_id} {issue.detail}"))
+    if broken:
+        raise CommandError(f"{broken} records could not be read. [invalid_response]")

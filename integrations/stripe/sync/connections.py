@@ -1,0 +1,271 @@
+"""Connecting and disconnecting: the right account, the right mode, and nothing stored when either is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import connection as database
+from django.db import transaction
+from django.db.models.functions import Now
+
+from customers.models import Activity, Customer, PaymentStatus
+from integrations.errors import IntegrationError
+from integrations.models import (
+    AuthKind,
+    BillingSummary,
+    ConnectionState,
+    Mode,
+    RunState,
+    StripeConnection,
+    StripeCustomer,
+    SyncRun,
+)
+from integrations.models.run import ACTIVE_STATES
+from integrations.stripe.api import oauth
+from integrations.stripe.api.calls import Call
+from integrations.stripe.api.client import StripeReader
+from integrations.stripe.api.factory import reader_for
+from integrations.stripe.api.permissions import ProbeResult, check_restricted_key, probe, read_account
+from integrations.stripe.api.presets import preset_for
+from integrations.stripe.sync import calls, catalog_reading, derive, rates, tokens
+from integrations.stripe.sync.rollup import SOURCE
+
+SAMPLED_IDS = 20
+
+
+def get(mode: str) -> StripeConnection:
+    """The connection of a mode; its row is made when it is asked for the first time."""
+    connection, _created = StripeConnection.objects.get_or_create(mode=Mode(mode))
+    return connection
+
+
+def connect_by_code(mode: str, *, code: str, redirect_uri: str, actor: User | None) -> StripeConnection:
+    """Trade the code of Stripe's consent page for access and store it.
+
+    Raises IntegrationError ``code_used``, ``wrong_mode``, ``wrong_account``, ``permission_missing``, ``not_configured`` or
+    ``stripe_unavailable``; nothing is stored then. An exchange is never tried twice.
+    """
+    connection = get(mode)
+    configured = preset_for(connection.mode)
+    if configured is None:
+        raise IntegrationError("not_configured")
+    made: list[Call] = []
+    try:
+        grant = oauth.exchange(connection.mode, code, redirect_uri, on_call=made.append)
+        reader = reader_for(connection.mode, grant.access_token, on_call=made.append)
+        access = {
+            "auth_kind": AuthKind(configured.preset.name),
+            "access_token": grant.access_token,
+            "refresh_token": grant.refresh_token,
+            "token_expires_at": grant.expires_at,
+            "key_last4": "",
+        }
+        return store_access(connection, reader, account_id=grant.account_id, access=access, actor=actor)
+    finally:
+        calls.record(connection, made)
+
+
+def connect_by_key(mode: str, *, key: str, account_id: str = "", actor: User | None) -> StripeConnection:
+    """Connect with a restricted key that an admin made in Stripe's Dashboard.
+
+    Raises IntegrationError ``invalid_key``, ``wrong_mode``, ``wrong_account``, ``permission_missing``, ``reauthorize`` (the
+    key is not valid) or ``stripe_unavailable``; nothing is stored then.
+    """
+    connection = get(mode)
+    cleaned = check_restricted_key(key, connection.mode)
+    made: list[Call] = []
+    try:
+        reader = reader_for(connection.mode, cleaned, on_call=made.append)
+        access = {
+            "auth_kind": AuthKind.RESTRICTED_KEY,
+            "access_token": cleaned,
+            "refresh_token": "",
+            "token_expires_at": None,
+            "key_last4": cleaned[-4:],
+        }
+        return store_access(connection, reader, account_id=account_id.strip(), access=access, actor=actor)
+    finally:
+        calls.record(connection, made)
+
+
+def store_access(
+    connection: StripeConnection,
+    reader: StripeReader,
+    *,
+    account_id: str,
+    access: dict[str, Any],
+    actor: User | None,
+) -> StripeConnection:
+    """Find out what the access is good for, and store it when it is the right account."""
+    result = probe(reader)
+    if not result.can_connect:
+        raise IntegrationError("permission_missing", " ".join(result.will_be_blank))
+    account = read_account(reader)
+    if account is not None and account_id and account.id != account_id:
+        raise IntegrationError("wrong_account", f"The key belongs to {account.id}, not to {account_id}.")
+    found_id = account.id if account is not None else account_id
+    require_same_account(connection, reader, found_id)
+    with transaction.atomic():
+        locked = StripeConnection.objects.select_for_update().get(pk=connection.pk)
+        for name, value in access.items():
+            setattr(locked, name, value)
+        locked.state = ConnectionState.CONNECTED
+        locked.state_reason = ""
+        locked.account_id = found_id or locked.account_id
+        locked.account_name = (account.display_name if account is not None else "")[:255] or locked.account_name
+        locked.permissions = list(result.granted)
+        locked.can_expand = result.can_expand
+        locked.refresh_claimed_until = None
+        locked.connected_at = Now()
+        locked.connected_by = actor
+        locked.disconnected_at = None
+        locked.save()
+    locked.refresh_from_db()
+    rates.seed()
+    catalog_reading.read(locked, reader)
+    return locked
+
+
+def require_same_account(connection: StripeConnection, reader: StripeReader, account_id: str) -> None:
+    """A mode that mirrors one account accepts no other; the old mirror has to be deleted first.
+
+    A key that cannot name its account is compared by reading up to 20 mirrored ids. Raises IntegrationError
+    ``wrong_account`` with both names.
+    """
+    if not has_mirror(connection):
+        return
+    known = f"{connection.account_name or 'the mirrored account'} ({connection.account_id or 'id not known'})"
+    if account_id and connection.account_id:
+        if account_id != connection.account_id:
+            raise IntegrationError("wrong_account", f"Mirrored here: {known}. Offered: {account_id}.")
+        return
+    sample = StripeCustomer.objects.filter(connection=connection, deleted=False).order_by("-created")
+    ids = list(sample.values_list("stripe_id", flat=True)[:SAMPLED_IDS])
+    if ids and not any(exists(reader, stripe_id) for stripe_id in ids):
+        raise IntegrationError("wrong_account", f"None of {len(ids)} customers of {known} exists in the one offered.")
+
+
+def exists(reader: StripeReader, stripe_id: str) -> bool:
+    """Whether an account has a customer of this id, deleted or not."""
+    try:
+        reader.get(f"/v1/customers/{stripe_id}")
+    except IntegrationError as error:
+        if error.code != "record_gone":
+            raise
+        return False
+    return True
+
+
+def has_mirror(connection: StripeConnection) -> bool:
+    """Whether anything of an account is mirrored for this connection."""
+    return StripeCustomer.objects.filter(connection=connection).exists()
+
+
+def recheck_permissions(connection: StripeConnection) -> ProbeResult:
+    """Ask again what the connection may read, after permissions were added in Stripe.
+
+    Raises IntegrationError ``reauthorize`` or ``stripe_unavailable``.
+    """
+    made: list[Call] = []
+    try:
+        reader = reader_for(connection.mode, tokens.access_token(connection), on_call=made.append)
+        result = probe(reader)
+        connection.permissions = list(result.granted)
+        connection.can_expand = result.can_expand
+        connection.save(update_fields=["permissions", "can_expand"])
+        catalog_reading.read(connection, reader)
+        return result
+    finally:
+        calls.record(connection, made)
+
+
+def disconnect(connection: StripeConnection, *, actor: User | None) -> None:
+    """Delete our access. Values stay and are shown as stale; scope, options, decisions and mirror stay too."""
+    with transaction.atomic():
+        SyncRun.objects.filter(connection=connection, state__in=ACTIVE_STATES).update(
+            state=RunState.CANCELLED, finished_at=Now(), lease_token=None, lease_until=None
+        )
+        StripeConnection.objects.filter(pk=connection.pk).update(
+            state=ConnectionState.DISCONNECTED,
+            state_reason=f"Disconnected by {actor}"[:255] if actor else "",
+            access_token="",
+            refresh_token="",
+            token_expires_at=None,
+            refresh_claimed_until=None,
+            webhook_secret="",
+            webhook_secret_next="",
+            disconnected_at=Now(),
+        )
+    connection.refresh_from_db()
+
+
+def require_disconnected(connection: StripeConnection) -> None:
+    """Raises IntegrationError when the connection is still connected: what it wrote would come back."""
+    if connection.is_connected:
+        raise IntegrationError("reauthorize", "Disconnect first.")
+
+
+def clear_billing(connection: StripeConnection, *, actor: User | None) -> int:
+    """Empty the five billing fields of every customer a disconnected connection wrote; returns how many."""
+    require_disconnected(connection)
+    with derive.lock(connection):
+        customers = derive.customers_of(connection).select_for_update(of=("self",)).order_by("pk")
+        ids = list(customers.filter(billing_source=SOURCE).values_list("pk", flat=True))
+        StripeCustomer.objects.filter(connection=connection).update(
+            customer=None, standing="", match_state="", match_reason="", ambiguous_kind="", ambiguous_since=None
+        )
+        BillingSummary.objects.filter(customer_id__in=ids).delete()
+        Customer.objects.filter(pk__in=ids).update(
+            plan="",
+            plan_label="",
+            mrr=0,
+            payment_status=PaymentStatus.NONE,
+            billing_started_at=None,
+            stripe_customer_id="",
+            billing_source="",
+            billing_as_of=None,
+            billing_flags=[],
+            next_change_at=None,
+        )
+        Activity.objects.bulk_create(
+            [
+                Activity(
+                    customer_id=pk,
+                    actor=actor,
+                    actor_type=Activity.ActorType.USER,
+                    event_type="billing.cleared",
+                    origin="Stripe disconnected",
+                )
+                for pk in ids
+            ],
+            batch_size=1000,
+        )
+    return len(ids)
+
+
+MIRROR_TABLES = (
+    "stripecustomer",
+    "stripesubscription",
+    "stripeinvoice",
+    "stripeinvoicepayment",
+    "stripepaymentintent",
+    "stripeprice",
+    "stripeproduct",
+    "stripecoupon",
+    "stripeevent",
+)
+
+
+def delete_mirror(connection: StripeConnection, *, actor: User | None) -> None:
+    """Delete everything read from the account, so that another one may be connected; billing fields go with it."""
+    clear_billing(connection, actor=actor)
+    with derive.lock(connection), database.cursor() as cursor:
+        for table in MIRROR_TABLES:
+            cursor.execute(f"DELETE FROM integrations_{table} WHERE connection_id = %s", [connection.pk])  # noqa: S608
+        connection.issues.filter(state="open").update(state="resolved")
+        connection.scope.all().delete()
+        StripeConnection.objects.filter(pk=connection.pk).update(
+            account_id="", account_name="", last_full_sync_at=None, last_look_at=None, last_incremental_update_at=None
+        )
+    connection.refresh_from_db()

@@ -1,0 +1,109 @@
+"""MRR and receipt of every subscription, from the mirror (docs/rules.md section 4).
+
+Works on sets of Stripe customers, in scope or not, so that lists can say what is at stake. Writes only what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.db import connection as database
+from django.db.models import F, TextField
+from django.db.models.functions import Cast
+
+from integrations.models import StripeConnection, StripeCustomer, StripeSubscription
+from integrations.stripe.api.objects import Customer, Discount, Subscription
+from integrations.stripe.rules.mrr import Contribution, contribution
+from integrations.stripe.rules.money import Rates
+from integrations.stripe.rules.plan import plan
+from integrations.stripe.sync.catalog import CatalogCache
+
+UPDATE = """
+UPDATE integrations_stripesubscription AS t
+SET mrr = r.mrr, receipt = r.receipt, problems = r.problems, plan = r.plan, plan_label = r.plan_label,
+    next_change_at = r.next_change_at
+FROM json_to_recordset(%s::json) AS r(
+    stripe_id text, mrr numeric, receipt jsonb, problems text[], plan text, plan_label text, next_change_at timestamptz
+)
+WHERE t.connection_id = %s AND t.stripe_id = r.stripe_id
+  AND (t.mrr, t.receipt, t.problems::text[], t.plan, t.plan_label, t.next_change_at)
+      IS DISTINCT FROM (r.mrr, r.receipt, r.problems, r.plan, r.plan_label, r.next_change_at)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A subscription whose receipt is not what it was; ``before`` is None for one never computed."""
+
+    stripe_id: str
+    before: dict[str, Any] | None
+    after: dict[str, Any]
+
+
+class Contributions:
+    """Computes with one ``now`` and one set of rates; the catalog is read once per id."""
+
+    def __init__(self, connection: StripeConnection, *, rates: Rates, now: datetime) -> None:
+        self.connection = connection
+        self.rates = rates
+        self.now = now
+        self.catalog = CatalogCache(connection)
+
+    def compute(self, stripe_customer_ids: Iterable[str]) -> list[Change]:
+        """Bring the subscriptions of these Stripe customers up to date; returns those whose receipt moved."""
+        ids = sorted(stripe_customer_ids)
+        stored = list(
+            StripeSubscription.objects.filter(connection=self.connection, customer_id__in=ids)
+            .annotate(text=Cast(F("data"), TextField()))
+            .values_list("text", "receipt")
+        )
+        subscriptions = [msgspec.json.decode(text, type=Subscription, strict=False) for text, _receipt in stored]
+        discounts = self._customer_discounts(ids)
+        catalog = self.catalog.for_subscriptions(subscriptions, discounts.values())
+        rows, changes = [], []
+        for subscription, (_text, before) in zip(subscriptions, stored, strict=True):
+            found = contribution(
+                subscription,
+                customer_discount=discounts.get(subscription.customer_id),
+                catalog=catalog,
+                rates=self.rates,
+                now=self.now,
+            )
+            named = plan(subscription, prices=catalog.prices, product_names=catalog.product_names)
+            row = to_row(subscription.id, found, named.value, named.label)
+            rows.append(row)
+            if row["receipt"] != before:
+                changes.append(Change(subscription.id, before, row["receipt"]))
+        if rows:
+            with database.cursor() as cursor:
+                cursor.execute(UPDATE, [msgspec.json.encode(rows).decode(), self.connection.pk])
+        return changes
+
+    def _customer_discounts(self, ids: list[str]) -> dict[str, Discount]:
+        """The customers' own discounts, of the few that have one."""
+        rows = StripeCustomer.objects.filter(
+            connection=self.connection, stripe_id__in=ids, data__discount__isnull=False
+        ).values_list("stripe_id", "data")
+        found = {}
+        for stripe_id, data in rows:
+            customer = msgspec.convert(data, Customer, strict=False)
+            if customer.discount is not None:
+                found[stripe_id] = customer.discount
+        return found
+
+
+def to_row(stripe_id: str, found: Contribution, plan_value: str, plan_label: str) -> dict[str, Any]:
+    """What is stored of one contribution."""
+    return {
+        "stripe_id": stripe_id,
+        "mrr": str(found.amount),
+        "receipt": msgspec.to_builtins(found.receipt),
+        "problems": [f"{problem.code} {problem.subject}"[:300] for problem in found.problems],
+        "plan": plan_value,
+        "plan_label": plan_label,
+        "next_change_at": found.next_change_at,
+    }

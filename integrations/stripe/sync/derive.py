@@ -1,0 +1,128 @@
+"""From the mirror to the header: match, contributions and roll-up in one transaction, without Stripe.
+
+Everything derived for a connection is written under its derive lock, one writer at a time; within it the Pivotal customers
+are locked in the order of their ids. What happens on our side (a decision, a scope, an option, an edit, an import, a new
+rate, the clock) ends in one of these functions (docs/architecture.md section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from django.db import connection as database
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from customers.models import Customer
+from integrations.models import StripeConnection, StripeCustomer, StripeSubscription
+from integrations.stripe.rules.money import Rates
+from integrations.stripe.sync import issues, match, rates
+from integrations.stripe.sync.clock import DatabaseClock
+from integrations.stripe.sync.contributions import Contributions
+from integrations.stripe.sync.rollup import SOURCE, Rollup
+
+LOCK_SPACE = 0x5354  # "ST": keeps our advisory locks apart from anybody else's
+CHUNK = 500
+
+
+@contextmanager
+def lock(connection: StripeConnection) -> Iterator[None]:
+    """A transaction that is alone in writing what is derived for this connection."""
+    with transaction.atomic():
+        with database.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, connection.pk])
+        yield
+
+
+def rematch(
+    connection: StripeConnection,
+    *,
+    domains: frozenset[str] = frozenset(),
+    customer_ids: frozenset[int] = frozenset(),
+    stripe_ids: frozenset[str] = frozenset(),
+    everything: bool = False,
+    decided: bool = False,
+    origin: str = "Stripe",
+) -> dict[int, list[str]]:
+    """Match again what these domains, customers or Stripe customers concern, and roll up whoever that touches.
+
+    Returns the names of the changed fields by Pivotal customer. A scope or an option concerns ``everything``.
+    """
+    subset = None if everything else match.Subset(domains, customer_ids, stripe_ids)
+    with lock(connection):
+        touched = match.rematch(connection, subset) | customer_ids
+        if everything:
+            touched |= set(customers_of(connection).values_list("pk", flat=True))
+        rollup = Rollup(connection, now=DatabaseClock().now(), origin=origin, decided=decided)
+        changed: dict[int, list[str]] = {}
+        ordered = sorted(touched)
+        for start in range(0, len(ordered), CHUNK):
+            changed |= rollup.roll_up(ordered[start : start + CHUNK])
+    issues.sync_warnings(connection)
+    return changed
+
+
+def refreshed(
+    connection: StripeConnection, stripe_ids: Iterable[str], *, as_of: datetime | None, origin: str = "Stripe"
+) -> dict[int, list[str]]:
+    """Follow fresh mirror rows of these Stripe customers to the header; ``as_of`` is when the look at them began."""
+    ids = frozenset(stripe_ids)
+    now = DatabaseClock().now()
+    with lock(connection):
+        changes = Contributions(connection, rates=rates.load(), now=now).compute(ids)
+        touched = match.rematch(connection, match.Subset(stripe_ids=ids))
+        touched |= match.attached_customers(connection, ids)
+        changed = Rollup(connection, now=now, origin=origin).roll_up(touched, changes=changes, as_of=as_of)
+    issues.sync_warnings(connection)
+    return changed
+
+
+def customers_of(connection: StripeConnection) -> QuerySet[Customer]:
+    """The Pivotal customers whose billing this connection writes: attached now, or until now."""
+    attached = StripeCustomer.objects.filter(connection=connection, customer=OuterRef("pk"))
+    return Customer.objects.filter(environment=connection.environment).filter(
+        Q(billing_source=SOURCE) | Exists(attached)
+    )
+
+
+def attached_chunk(connection: StripeConnection, *, after: int, rates: Rates, now: datetime) -> int | None:
+    """Contributions and roll-up of the next Pivotal customers behind ``after``; returns the last id, None at the end."""
+    with lock(connection):
+        ids = list(customers_of(connection).filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:CHUNK])
+        if not ids:
+            return None
+        owners = StripeCustomer.objects.filter(connection=connection, customer_id__in=ids)
+        stripe_ids = list(owners.values_list("stripe_id", flat=True))
+        changes = Contributions(connection, rates=rates, now=now).compute(stripe_ids)
+        Rollup(connection, now=now).roll_up(ids, changes=changes)
+        return ids[-1]
+
+
+def unattached_chunk(connection: StripeConnection, *, after: str, rates: Rates, now: datetime) -> str | None:
+    """Contributions of the next Stripe customers that no Pivotal customer has; returns the last id, None at the end."""
+    with lock(connection):
+        subscribed = StripeSubscription.objects.filter(connection=connection, customer_id=OuterRef("stripe_id"))
+        rows = StripeCustomer.objects.filter(
+            Exists(subscribed), connection=connection, customer__isnull=True, stripe_id__gt=after
+        )
+        ids = list(rows.order_by("stripe_id").values_list("stripe_id", flat=True)[:CHUNK])
+        if not ids:
+            return None
+        Contributions(connection, rates=rates, now=now).compute(ids)
+        return ids[-1]
+
+
+def clock_ticked(connection: StripeConnection) -> dict[int, list[str]]:
+    """Recompute the customers whose figures the clock alone has changed, from the mirror."""
+    now = DatabaseClock().now()
+    due = customers_of(connection).filter(next_change_at__lte=now).order_by("next_change_at")
+    ids = list(due.values_list("pk", flat=True)[:CHUNK])
+    if not ids:
+        return {}
+    with lock(connection):
+        owners = StripeCustomer.objects.filter(connection=connection, customer_id__in=ids)
+        stripe_ids = list(owners.values_list("stripe_id", flat=True))
+        changes = Contributions(connection, rates=rates.load(), now=now).compute(stripe_ids)
+        return Rollup(connection, now=now, origin="Stripe, by date").roll_up(ids, changes=changes)

@@ -1,0 +1,67 @@
+"""How old a figure is, and whether that is too old (docs/rules.md section 6)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from customers.models import Customer
+from integrations.models import ConnectionState, StripeConnection
+
+IN_HOURS = timedelta(minutes=30)
+OUT_OF_HOURS = timedelta(hours=24)
+FULL_SYNC_LATE = timedelta(hours=24)
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+HOURS = re.compile(r"^(?P<first>\w{3})-(?P<last>\w{3}) (?P<opens>\d{1,2})-(?P<closes>\d{1,2})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """``as_of`` is the last look that covered the figure; ``reason`` says why it is stale; ``live`` means connected."""
+
+    as_of: datetime | None
+    stale: bool
+    reason: str
+    live: bool
+
+
+def in_business_hours(moment: datetime) -> bool:
+    """Whether a moment lies in the workspace's business hours, as BUSINESS_HOURS ("Mon-Fri 9-18") says."""
+    found = HOURS.match(settings.BUSINESS_HOURS)
+    if found is None:
+        return False
+    local = timezone.localtime(moment)
+    first, last = DAYS.index(found["first"]), DAYS.index(found["last"])
+    opens, closes = time(int(found["opens"])), int(found["closes"])
+    until = time.max if closes == 24 else time(closes)
+    return first <= local.weekday() <= last and opens <= local.time() < until
+
+
+def allowed_age(now: datetime) -> timedelta:
+    """How old a look may be at this hour."""
+    return IN_HOURS if in_business_hours(now) else OUT_OF_HOURS
+
+
+def freshness_of(connection: StripeConnection, *, looked_at: datetime | None = None) -> Freshness:
+    """The freshness of everything a connection wrote, or of one figure that was looked at on its own later."""
+    looks = [look for look in (connection.last_look_at, looked_at) if look is not None]
+    as_of = max(looks, default=None)
+    now = timezone.now()
+    if connection.state == ConnectionState.DISCONNECTED:
+        return Freshness(as_of, stale=True, reason="Stripe is disconnected", live=False)
+    if connection.state == ConnectionState.REAUTHORIZE:
+        return Freshness(as_of, stale=True, reason="Stripe asks to be connected again", live=False)
+    if as_of is None:
+        return Freshness(None, stale=True, reason="Stripe was never synced", live=True)
+    if now - as_of > allowed_age(now):
+        return Freshness(as_of, stale=True, reason="No look at Stripe since then succeeded", live=True)
+    return Freshness(as_of, stale=False, reason="", live=True)
+
+
+def freshness(customer: Customer, connection: StripeConnection) -> Freshness:
+    """The freshness of one customer's billing fields."""
+    return freshness_of(connection, looked_at=customer.billing_as_of)

@@ -1,0 +1,42 @@
+"""Scope as SQL: which subscriptions of the mirror are in scope (docs/rules.md section 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from integrations.models import ScopeFilter, ScopeKind, StripeConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Chosen products and lookup keys; none of either means all subscriptions."""
+
+    products: Sequence[str] = field(default_factory=tuple)
+    lookup_keys: Sequence[str] = field(default_factory=tuple)
+
+    @classmethod
+    def of(cls, connection: StripeConnection) -> Scope:
+        """The scope saved for a connection."""
+        rows = list(ScopeFilter.objects.filter(connection=connection).values_list("kind", "value"))
+        return cls(
+            products=tuple(value for kind, value in rows if kind == ScopeKind.PRODUCT),
+            lookup_keys=tuple(value for kind, value in rows if kind == ScopeKind.LOOKUP_KEY),
+        )
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing narrows the scope."""
+        return not self.products and not self.lookup_keys
+
+    @property
+    def sql(self) -> str:
+        """A condition on a subscription row called ``s``; takes the parameters of :meth:`parameters`."""
+        if self.is_everything:
+            return "TRUE"
+        return "(s.product_ids && %(scope_products)s::text[] OR s.lookup_keys && %(scope_lookup_keys)s::text[])"
+
+    @property
+    def parameters(self) -> dict[str, list[str]]:
+        """What :attr:`sql` refers to."""
+        return {"scope_products": list(self.products), "scope_lookup_keys": list(self.lookup_keys)}

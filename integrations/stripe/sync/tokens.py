@@ -1,0 +1,84 @@
+"""The access token of a connection, fresh, and refreshed by one worker at a time (docs/architecture.md section 4).
+
+A refresh kills the old pair, so two at once would cost us the grant. The right to refresh is claimed on the row by
+compare-and-set, not held as a lock across the network; the new pair is stored before anybody uses it.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from integrations.errors import IntegrationError
+from integrations.models import AuthKind, ConnectionState, StripeConnection
+from integrations.stripe.api import oauth
+
+EARLY = timedelta(minutes=10)
+CLAIM = timedelta(seconds=60)
+WAIT_SECONDS = 0.2
+
+
+def access_token(connection: StripeConnection) -> str:
+    """The token to call Stripe with; refreshes one that ends soon.
+
+    Raises IntegrationError ``reauthorize`` when the connection is not connected or Stripe refuses the refresh, and
+    ``stripe_unavailable`` when it cannot be reached.
+    """
+    deadline = time.monotonic() + CLAIM.total_seconds()
+    while True:
+        row = StripeConnection.objects.annotate(now=Now()).get(pk=connection.pk)
+        if row.state != ConnectionState.CONNECTED or not row.access_token:
+            raise IntegrationError("reauthorize")
+        if row.token_expires_at is None or row.token_expires_at - row.now > EARLY:
+            return row.access_token
+        if claim(row):
+            return refresh(row)
+        if row.token_expires_at > row.now:
+            return row.access_token  # somebody refreshes it, and this one is good until then
+        if time.monotonic() > deadline:
+            raise IntegrationError("stripe_unavailable", "The access token could not be refreshed in time.")
+        time.sleep(WAIT_SECONDS)
+
+
+def claim(connection: StripeConnection) -> bool:
+    """Take the right to refresh; False when another worker has it."""
+    free = Q(refresh_claimed_until__isnull=True) | Q(refresh_claimed_until__lt=Now())
+    same = Q(token_expires_at=connection.token_expires_at)
+    return bool(
+        StripeConnection.objects.filter(free & same, pk=connection.pk).update(refresh_claimed_until=Now() + CLAIM)
+    )
+
+
+def refresh(connection: StripeConnection) -> str:
+    """Trade the refresh token for a new pair and store it; the caller has claimed the right to.
+
+    Raises IntegrationError ``reauthorize`` when Stripe refuses it; the connection then asks for reauthorisation.
+    """
+    try:
+        grant = oauth.refresh(connection.mode, AuthKind(connection.auth_kind), connection.refresh_token)
+        if connection.account_id and grant.account_id != connection.account_id:
+            raise IntegrationError("wrong_account")
+    except IntegrationError as error:
+        changes = {"refresh_claimed_until": None}
+        StripeConnection.objects.filter(pk=connection.pk).update(**changes)
+        if error.permanent:
+            ask_to_reauthorize(connection, error)
+            raise IntegrationError("reauthorize", error.detail) from error
+        raise
+    StripeConnection.objects.filter(pk=connection.pk).update(
+        access_token=grant.access_token,
+        refresh_token=grant.refresh_token,
+        token_expires_at=grant.expires_at,
+        refresh_claimed_until=None,
+    )
+    return grant.access_token
+
+
+def ask_to_reauthorize(connection: StripeConnection, error: IntegrationError) -> None:
+    """Remember that Stripe no longer lets us in, and why; a disconnected connection stays disconnected."""
+    StripeConnection.objects.filter(pk=connection.pk, state=ConnectionState.CONNECTED).update(
+        state=ConnectionState.REAUTHORIZE, state_reason=(error.detail or error.text.what)[:255]
+    )

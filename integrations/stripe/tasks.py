@@ -1,0 +1,25 @@
+"""What django-q2 calls: ids in, one call, nothing else. The queue may lose, repeat or delay any of these."""
+
+from __future__ import annotations
+
+from integrations.stripe.sync import housekeeping, runs
+
+
+def continue_run(run_id: int) -> None:
+    """A run may go on."""
+    runs.continue_run(run_id)
+
+
+def watchdog() -> None:
+    """Each minute: queue again what nobody works on."""
+    housekeeping.watchdog()
+
+
+def clock() -> None:
+    """Each minute: figures that the clock alone changes."""
+    housekeeping.clock()
+
+
+def prune() -> None:
+    """Each day: forget what is older than the log keeps."""
+    housekeeping.prune()
