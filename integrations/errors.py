@@ -1,7 +1,7 @@
 """What can go wrong between us and a provider, as one exception with a stable code.
 
-Every error a person meets has a code, one sentence that says what happened, and one that says what to do next. The codes
-are the sections of docs/troubleshooting.md. ``permanent`` tells whether trying again can help.
+Every error a person meets has a code, one sentence that says what happened, and one that says what to do next. The
+codes are the sections of docs/troubleshooting.md. ``permanent`` tells whether trying again can help.
 """
 
 from __future__ import annotations

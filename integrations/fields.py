@@ -1,7 +1,7 @@
 """An encrypted text column.
 
-Values are encrypted with the first key of FIELD_ENCRYPTION_KEYS and decrypted with any of them, so keys can be rotated. A
-value that no key opens raises: ciphertext is never handed out as if it were the secret.
+Values are encrypted with the first key of FIELD_ENCRYPTION_KEYS and decrypted with any of them, so keys can be
+rotated. A value that no key opens raises: ciphertext is never handed out as if it were the secret.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The mirror: what Stripe said last about every object we read, whatever the scope.
 
 A row's key is (connection, stripe id): the same id may exist in live and test mode. No foreign key joins mirror rows,
-since objects arrive in any order. ``data`` is the decoded object, exactly the fields of ``integrations.stripe.api.objects``;
-the other columns are copies for joins and lists. ``observed_at`` is database time of the moment the request was sent: an
-older observation never overwrites a newer one (docs/architecture.md section 4 "Observed-at").
+since objects arrive in any order. ``data`` is the decoded object, exactly the fields of
+``integrations.stripe.api.objects``; the other columns are copies for joins and lists. ``observed_at`` is database
+time of the moment the request was sent: an older observation never overwrites a newer one (docs/architecture.md
+section 4 "Observed-at").
 """
 
 from __future__ import annotations

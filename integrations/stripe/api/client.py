@@ -114,7 +114,7 @@ class StripeReader:
     ) -> T:
         url = with_query(path, params)
         endpoint = endpoint_of(path)
-        refused_token = ""
+        renewed = False
         tried = 0
         while True:
             token = self._token()
@@ -122,8 +122,8 @@ class StripeReader:
             if not isinstance(outcome, Failure):
                 return outcome
             tried += 1
-            if outcome.error.code == "reauthorize" and not refused_token and self._token() != token:
-                refused_token = token  # another worker refreshed it meanwhile: once more, with the new one
+            if outcome.error.code == "reauthorize" and not renewed and self._token() != token:
+                renewed = True  # another worker refreshed it meanwhile: once more, with the new one
                 continue
             pause = self._retry.pause(outcome.retry, tried, outcome.error.retry_after, timeout_tries=timeout_tries)
             if pause is None:
