@@ -44,8 +44,10 @@ class Exchange:
     @property
     def endpoint(self) -> str:
         """The path with ids left out, for counting and rate limits."""
-        parts = self.path.split("/")
-        return "/".join([*parts[:3], *("ID" for _ in parts[3:])]) if parts[1] == "v1" and len(parts) > 3 else self.path
+        _, *parts = self.path.split("/")
+        if parts[0] != "v1" or self.path in TOKEN_PATHS:
+            return self.path
+        return "/" + "/".join([*parts[:2], *("ID" for _ in parts[2:])])
 
 
 class Application:

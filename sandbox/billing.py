@@ -84,7 +84,7 @@ def parent_of(subscription: str) -> Json:
     """The `parent` of an invoice that a subscription made."""
     return {
         "quote_details": None,
-        "subscription_details": {"metadata": {}, "subscription": subscription, "subscription_proration_date": None},
+        "subscription_details": {"metadata": {}, "subscription": subscription},
         "type": "subscription_details",
     }
 

@@ -1,6 +1,6 @@
 """The control API under `/_sandbox/`: what tests and the demo use to look behind and to change things."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -21,6 +21,8 @@ from sandbox.store import Dataset
 from sandbox.world import World
 
 P = ParamSpec("P")
+
+CHUNK_BYTES = 262_144
 
 
 class Advance(msgspec.Struct):
@@ -82,6 +84,7 @@ def control_routes(world: World) -> Starlette:
         Route("/_sandbox/webhooks", control.webhooks, methods=["GET", "POST", "DELETE"]),
         Route("/_sandbox/settings", control.settings, methods=["PUT"]),
         Route("/_sandbox/clock", control.clock, methods=["POST"]),
+        Route("/_sandbox/reset", control.reset, methods=["POST"]),
     ]
     return Starlette(routes=routes)
 
@@ -207,6 +210,11 @@ class Control:
         self._world.save()
         return JSONResponse({"now": now})
 
+    async def reset(self, _: Request) -> Response:
+        """Forget every change, grant, key, webhook, fault and count."""
+        self._world.reset()
+        return Response(status_code=204)
+
     def _dataset(self, request: Request) -> Dataset:
         return self._world.data(request.path_params["account"], request.path_params["mode"])
 
@@ -215,18 +223,24 @@ def _json(value: object) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
 
 
-def _lines(dataset: Dataset) -> Iterator[bytes]:
+async def _lines(dataset: Dataset) -> AsyncIterator[bytes]:
+    """The lines in chunks; asynchronous so that the data cannot change under an object being written."""
+    chunk = bytearray()
+    for kind, body in _objects(dataset):
+        chunk += b'{"kind":"%s","object":%s}\n' % (kind.encode(), body)
+        if len(chunk) > CHUNK_BYTES:
+            yield bytes(chunk)
+            chunk.clear()
+    yield bytes(chunk)
+
+
+def _objects(dataset: Dataset) -> Iterator[tuple[str, bytes]]:
     for kind, collection in dataset.collections.items():
-        for entry in collection:
-            yield _line(kind, dataset.whole(kind, entry))
-        resource = KINDS[kind].resource
-        for body in dataset.removed.values():
-            gone = msgspec.json.decode(body)
-            if gone["object"] == resource:
-                yield _line(kind, gone)
-    for body in dataset.discounts.values():
-        yield _line("discounts", msgspec.json.decode(body))
-
-
-def _line(kind: str, value: object) -> bytes:
-    return msgspec.json.encode({"kind": kind, "object": value}) + b"\n"
+        for entry in list(collection):
+            stored_apart = entry.id in dataset.included or entry.id in dataset.item_overflow
+            yield kind, msgspec.json.encode(dataset.whole(kind, entry)) if stored_apart else entry.body(kind)
+        for body in list(dataset.removed.values()):
+            if msgspec.json.decode(body)["object"] == KINDS[kind].resource:
+                yield kind, body
+    for body in list(dataset.discounts.values()):
+        yield "discounts", body

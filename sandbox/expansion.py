@@ -172,7 +172,9 @@ def expand(dataset: Dataset, body: bytes, resource: str, tree: Tree) -> bytes:
         return body
     fields = FIELDS[resource]
     for name, subtree in tree.items():
-        shallow[name] = msgspec.Raw(_expanded(dataset, shallow, name, fields[name], subtree))
+        expanded = _expanded(dataset, shallow, name, fields[name], subtree)
+        if expanded != NULL or name in shallow:
+            shallow[name] = msgspec.Raw(expanded)
     return _encode(shallow)
 
 

@@ -12,7 +12,7 @@ from sandbox.clock import Clock
 from sandbox.errors import no_such
 from sandbox.identifiers import make_id
 from sandbox.kinds import KINDS, reference
-from sandbox.shapes import SHAPES, Json, build, plan_of
+from sandbox.shapes import Json, build, fields_of, plan_of
 from sandbox.store import Dataset
 
 MONTH_SECONDS = 30 * 86_400
@@ -216,7 +216,7 @@ class Mutations:
 def _own_fields(kind: str, value: Mapping[str, Any]) -> Json:
     """`value` without the words that only steer creation. Raises KeyError for a field the resource does not have."""
     steering = {"subscription", "payment_intent_status"} if kind == "invoices" else set()
-    known = SHAPES[KINDS[kind].resource].keys() | set(KINDS[kind].includable)
+    known = fields_of(KINDS[kind].resource) | set(KINDS[kind].includable)
     unknown = value.keys() - known - steering
     if unknown:
         raise KeyError(f"{KINDS[kind].resource} has no field {', '.join(sorted(unknown))}")

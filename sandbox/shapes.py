@@ -12,9 +12,9 @@ Json = dict[str, Any]
 _ADDRESS: Json = {"city": None, "country": None, "line1": None, "line2": None, "postal_code": None, "state": None}
 
 _CUSTOMER: Json = {
-    "id": "", "object": "customer", "address": None, "balance": 0, "business_name": None, "created": 0,
+    "id": "", "object": "customer", "address": None, "balance": 0, "created": 0,
     "currency": None, "customer_account": None, "default_source": None, "delinquent": False, "description": None,
-    "discount": None, "email": None, "individual_name": None, "invoice_prefix": None,
+    "discount": None, "email": None, "invoice_prefix": None,
     "invoice_settings": {
         "custom_fields": None, "default_payment_method": None, "footer": None, "rendering_options": None,
     },
@@ -59,7 +59,7 @@ _TAX_RATE: Json = {
 }  # fmt: skip
 
 _SUBSCRIPTION_ITEM: Json = {
-    "id": "", "object": "subscription_item", "billed_until": None, "billing_thresholds": None, "created": 0,
+    "id": "", "object": "subscription_item", "billing_thresholds": None, "created": 0,
     "current_period_end": 0, "current_period_start": 0, "current_trial": None, "discounts": [], "metadata": {},
     "plan": None, "price": None, "quantity": 1, "subscription": "", "tax_rates": [],
 }  # fmt: skip
@@ -68,7 +68,7 @@ _SUBSCRIPTION: Json = {
     "id": "", "object": "subscription", "application": None, "application_fee_percent": None,
     "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
     "billing_cycle_anchor": 0, "billing_cycle_anchor_config": None,
-    "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible", "updated_at": None},
+    "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible"},
     "billing_schedules": [], "billing_thresholds": None, "cancel_at": None, "cancel_at_period_end": False,
     "canceled_at": None,
     "cancellation_details": {"comment": None, "feedback": None, "feedback_option": None, "reason": None},
@@ -86,7 +86,7 @@ _SUBSCRIPTION: Json = {
         "payment_method_options": None, "payment_method_types": None, "save_default_payment_method": "off",
     },
     "pending_invoice_item_interval": None, "pending_setup_intent": None, "pending_update": None,
-    "presentment_details": None, "schedule": None, "start_date": 0, "status": "active", "status_details": None,
+    "schedule": None, "start_date": 0, "status": "active", "status_details": None,
     "test_clock": None, "transfer_data": None, "trial_end": None,
     "trial_settings": {"end_behavior": {"billing_cycle_anchor": None, "missing_payment_method": "create_invoice"}},
     "trial_start": None,
@@ -122,7 +122,7 @@ _INVOICE: Json = {
     "receipt_number": None, "rendering": None, "shipping_cost": None, "shipping_details": None, "starting_balance": 0,
     "statement_descriptor": None, "status": "draft", "status_details": None,
     "status_transitions": {"finalized_at": None, "marked_uncollectible_at": None, "paid_at": None, "voided_at": None},
-    "subtotal": 0, "subtotal_excluding_tax": 0, "test_clock": None, "threshold_reason": None, "total": 0,
+    "subtotal": 0, "subtotal_excluding_tax": 0, "test_clock": None, "total": 0,
     "total_discount_amounts": [], "total_excluding_tax": 0, "total_pretax_credit_amounts": [], "total_taxes": [],
     "webhooks_delivered_at": None,
 }  # fmt: skip
@@ -139,17 +139,17 @@ _PAYMENT_INTENT: Json = {
     "automatic_payment_methods": None, "canceled_at": None, "cancellation_reason": None,
     "capture_method": "automatic_async", "client_secret": None, "confirmation_method": "automatic", "created": 0,
     "currency": "usd", "customer": None, "customer_account": None, "description": "Subscription update",
-    "excluded_payment_method_types": None, "hooks": None, "last_payment_error": None, "latest_charge": None,
+    "excluded_payment_method_types": None, "last_payment_error": None, "latest_charge": None,
     "livemode": False, "managed_payments": {"enabled": False}, "metadata": {}, "next_action": None,
-    "on_behalf_of": None, "payment_details": None, "payment_method": None,
+    "on_behalf_of": None, "payment_method": None,
     "payment_method_configuration_details": None, "payment_method_options": None, "payment_method_types": ["card"],
-    "payment_record": None, "presentment_details": None, "processing": None, "receipt_email": None, "review": None,
+    "payment_record": None, "processing": None, "receipt_email": None, "review": None,
     "setup_future_usage": "off_session", "shipping": None, "source": None, "statement_descriptor": None,
     "statement_descriptor_suffix": None, "status": "succeeded", "transfer_data": None, "transfer_group": None,
 }  # fmt: skip
 
 _EVENT: Json = {
-    "id": "", "object": "event", "api_version": None, "context": None, "created": 0, "data": {"object": {}},
+    "id": "", "object": "event", "api_version": None, "created": 0, "data": {"object": {}},
     "livemode": False, "pending_webhooks": 0, "request": {"id": None, "idempotency_key": None}, "type": "",
 }  # fmt: skip
 
@@ -201,13 +201,28 @@ SHAPES: dict[str, Json] = {
 }
 
 
+OMITTED: dict[str, frozenset[str]] = {
+    "customer": frozenset({"business_name", "individual_name"}),
+    "event": frozenset({"account", "context"}),
+    "invoice": frozenset({"threshold_reason"}),
+    "payment_intent": frozenset({"hooks", "payment_details", "presentment_details"}),
+    "subscription": frozenset({"presentment_details"}),
+    "subscription_item": frozenset({"billed_until"}),
+}
+"""Fields that Stripe leaves out instead of sending null; they can be set."""
+
+
+def fields_of(resource: str) -> frozenset[str]:
+    """Every field a `resource` can have, those of expansion aside."""
+    return frozenset(SHAPES[resource]) | OMITTED.get(resource, frozenset())
+
+
 def build(resource: str, **fields: Any) -> Json:
     """A complete `resource` with `fields` filled in; raises `KeyError` for a field that the resource does not have."""
-    shape = SHAPES[resource]
-    unknown = fields.keys() - shape.keys()
+    unknown = fields.keys() - fields_of(resource)
     if unknown:
         raise KeyError(f"{resource} has no field {', '.join(sorted(unknown))}")
-    return copy.deepcopy(shape) | fields
+    return copy.deepcopy(SHAPES[resource]) | fields
 
 
 def address(country: str) -> Json:

@@ -1,6 +1,5 @@
 """Start the sandbox from a test: `with running(profile="bulk", subscriptions=2000) as stripe: …`."""
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 from requests import Response, Session
 
 from sandbox.accounts import FIELDNOTE
@@ -38,7 +38,7 @@ class Running:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._session.close()
 
-    def get(self, path: str, key: str = "rk_live_all", **params: Any) -> Response:
+    def get(self, path: str, key: str = "rk_live_all", /, **params: Any) -> Response:
         """A read as a client would make it, answered by Stripe's interface; `params` may hold lists."""
         return self._session.get(self.url + path, params=params, auth=(key, ""), timeout=60)
 
@@ -78,8 +78,8 @@ class Running:
     def data(self, account: str = FIELDNOTE.id, mode: str = "live") -> dict[str, list[Document]]:
         """Everything there is, by kind: whole objects, deleted ones as tombstones, `discounts` as their own kind."""
         grouped: dict[str, list[Document]] = {}
-        for line in self._control("GET", f"data/{account}/{mode}").text.splitlines():
-            record = json.loads(line)
+        for line in self._control("GET", f"data/{account}/{mode}").content.splitlines():
+            record = msgspec.json.decode(line)
             grouped.setdefault(record["kind"], []).append(record["object"])
         return grouped
 
@@ -121,6 +121,10 @@ class Running:
     def advance_clock(self, seconds: int) -> int:
         """Move the sandbox's clock and return its time in Unix seconds."""
         return int(self._control("POST", "clock", {"advance_seconds": seconds}).json()["now"])
+
+    def reset(self) -> None:
+        """Forget every change, grant, key, webhook, fault and count: the sandbox as it started."""
+        self._control("POST", "reset")
 
     def pace(self, **values: float) -> None:
         """Change `latency_ms`, `rate_per_endpoint` or `rate_per_account`."""

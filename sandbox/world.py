@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -21,7 +21,7 @@ from sandbox.limits import RateLimits
 from sandbox.mutations import Mutations
 from sandbox.oauth import OAuth
 from sandbox.shapes import Json, build
-from sandbox.state import Change, Grant, StateFile
+from sandbox.state import Change, Grant, SavedState, StateFile
 from sandbox.store import Dataset
 from sandbox.webhooks import Deliverer
 
@@ -60,6 +60,8 @@ class World:
         self.mutations = Mutations(self.clock, self.announce, self._remember)
         self.api = ReadApi(self.data, self.clock)
         self._datasets: dict[tuple[str, str], Dataset] = {}
+        self._changed: set[tuple[str, str]] = set()
+        self._first_settings = replace(settings)
 
     def data(self, account: str, mode: str) -> Dataset:
         """The data of an account and mode, made on first use. Raises ApiError 404 for one that does not exist."""
@@ -107,6 +109,23 @@ class World:
         self._tell_application(account, mode, "account.application.deauthorized")
         return self.grants.revoke(account, mode)
 
+    def reset(self) -> None:
+        """Begin anew: no grants, keys, webhooks, faults or changes, and the pace of the command line."""
+        for field, value in msgspec.structs.asdict(SavedState()).items():
+            setattr(self.state, field, value)
+        self.webhooks.endpoints = self.state.webhooks
+        self.clock.offset_seconds = 0
+        self.oauth.permissions = list(PERMISSIONS)
+        self.faults.clear()
+        self.journal.clear()
+        self.settings.latency_ms = self._first_settings.latency_ms
+        self.limits.per_endpoint = self._first_settings.rate_per_endpoint
+        self.limits.per_account = self._first_settings.rate_per_account
+        for name in self._changed:
+            self._datasets.pop(name, None)
+        self._changed.clear()
+        self.save()
+
     def save(self) -> None:
         """Write what must survive a restart."""
         self.state.clock_offset_seconds = self.clock.offset_seconds
@@ -130,6 +149,7 @@ class World:
 
     def _remember(self, dataset: Dataset, kind: str, object_id: str, value: Json | None) -> None:
         name = (dataset.account, dataset.mode, kind, object_id)
+        self._changed.add(name[:2])
         if not self._state_file.is_kept:
             return
         kept = [one for one in self.state.changes if (one.account, one.mode, one.kind, one.id) != name]
