@@ -72,6 +72,8 @@ class FilterForm(forms.Form):
         self._choose("pay", [any_value, *PaymentStatus.choices, late])
         self._choose("plan", [any_value, *((plan, plan) for plan in plans), ("-", _("No plan"))])
         self._choose("owner", [any_value, ("none", _("Nobody")), *((str(user.pk), str_of(user)) for user in owners)])
+        if self.data.get("q"):  # a search finds churned ones too, so the field says so
+            self._choose("status", [("", _("Active and churned")), *STATUS_CHOICES[1:]])
         for name in ("pay", "plan", "status", "owner", "changed"):
             self.fields[name].widget.attrs["class"] = "select"
 

@@ -52,6 +52,11 @@ class Column:
     url: str
     direction: str  # ascending, descending, or empty when the list is sorted by another one
 
+    @property
+    def css(self) -> str:
+        """Figures stand at the right, names get room."""
+        return {"mrr": "figure", "name": "col-name"}.get(self.name, "")
+
 
 class Listing:
     """The list as ``query`` asks for it and ``user`` may see it.
@@ -73,9 +78,19 @@ class Listing:
         self.chosen: dict[str, Any] = self.form.chosen()
         self.sort = selectors.parse_sort(query.get("sort", ""))
         visible = permissions.visible_customers(user)
-        if self.whose == "mine":
+        if self.is_mine:
             visible = visible.filter(owner=user)
         self.found: CustomerQuerySet = selectors.filtered(visible, self.environment, self.chosen)
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether only the person's own customers are shown."""
+        return self.whose == "mine"
+
+    @property
+    def is_everybodys(self) -> bool:
+        """Whether everybody's customers are shown."""
+        return not self.is_mine
 
     @property
     def worst_first(self) -> bool:

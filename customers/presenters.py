@@ -87,6 +87,18 @@ class HeaderFacts:
     ended_at: datetime | None
     notes: Sequence[Note]
 
+    @property
+    def mrr_prefix(self) -> str:
+        """The sign before a figure that leaves something out."""
+        return "≥ " if self.mrr_incomplete else ""
+
+    @property
+    def liveness(self) -> str:
+        """The word after the freshness stamp."""
+        if self.stale_reason:
+            return str(_("stale"))
+        return str(_("live")) if self.live else ""
+
 
 _PAYMENT_TEXTS = {
     PaymentStatus.PAID: _("Paid"),
@@ -173,7 +185,9 @@ def days(activities: Iterable[Activity]) -> list[Day]:
 def entry(activity: Activity) -> Entry:
     """One activity as a line: what changed from what to what, and who or what did it."""
     sentence = str(_EVENT_SENTENCES.get(activity.event_type, ""))
-    if not sentence and not activity.field:
+    if sentence and activity.field:
+        sentence = f"{sentence}: {activity.new or activity.old}"
+    elif not sentence and not activity.field:
         sentence = activity.new or activity.event_type
     worse = activity.field == "payment_status" and activity.new == PaymentStatus.FAILING
     return Entry(
@@ -224,6 +238,6 @@ class MrrStep:
 
 def mrr_steps(points: Sequence[MrrPoint]) -> list[MrrStep]:
     """Points in order of time become rows, newest first."""
-    earlier: list[MrrPoint | None] = [None, *points[:-1]]
+    earlier: list[MrrPoint | None] = [None, *points][: len(points)]
     pairs = zip(points, earlier, strict=True)
     return [MrrStep(point, point.mrr - last.mrr if last else None) for point, last in pairs][::-1]

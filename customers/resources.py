@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any
+from unicodedata import category
 
 import tablib
 from django.contrib.auth.models import User
@@ -50,7 +51,7 @@ class CustomerLoader(BaseInstanceLoader):
         known = Customer.objects.select_related("owner").order_by("-id")
         for customer in known.filter(pk__in=[number for number in numbers if number < 2**63]):
             self.by_id[customer.pk] = customer
-        names = {row.get("name", "") for row in rows if not row.get("id")}
+        names = {row.get("name", "") for row in rows if not row.get("id") and not has_controls(row.get("name", ""))}
         for customer in known.filter(name__in=names):  # newest first, so that the oldest of several wins
             same = self.by_id.setdefault(customer.pk, customer)
             self.by_key[_key(same)] = same
@@ -67,6 +68,11 @@ class CustomerLoader(BaseInstanceLoader):
     def remember(self, customer: Customer) -> None:
         """A later row of the same table finds what an earlier one creates or renames."""
         self.by_key.setdefault(_key(customer), customer)
+
+
+def has_controls(text: str) -> bool:
+    """Whether something in it is no text: line ends, NUL, halves of a character."""
+    return any(category(character) in ("Cc", "Cs") for character in text)
 
 
 def _key(customer: Customer) -> tuple[str, str, str]:
@@ -127,6 +133,10 @@ class CustomerResource(resources.ModelResource):
         """Everything, with owners."""
         return super().get_queryset().select_related("owner").order_by("pk")
 
+    def get_import_fields(self) -> list[fields.Field]:
+        """What is read back: everything that is not only shown."""
+        return [field for field in super().get_import_fields() if not field.readonly]
+
     def get_bulk_update_fields(self) -> list[str]:
         """Only what people edit: a stale billing figure must never overwrite a fresh one."""
         return [*EDITABLE, "updated_at"]
@@ -171,8 +181,8 @@ class CustomerResource(resources.ModelResource):
             text = row.get(name, "")
             if len(text) > limit:
                 errors[name] = _("Longer than %(limit)d characters.") % {"limit": limit}
-            elif not text.isprintable():
-                errors[name] = _("Contains characters that cannot be printed.")
+            elif has_controls(text):
+                errors[name] = _("Contains control characters.")
         for name, choices in (("status", Status.values), ("environment", Environment.values)):
             if row.get(name) and row[name] not in choices:
                 said = {"value": row[name], "choices": ", ".join(choices)}

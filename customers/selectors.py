@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery
+from django.db import connection
 from django.db.models import Case, Count, DecimalField, F, IntegerField, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Concat, Lower
 from django.utils import timezone
@@ -83,7 +84,7 @@ def _matching(text: str, environment: str) -> Any:
     """
     everywhere = Customer.objects.in_environment(environment)
     parts: list[Any] = [everywhere.filter(stripe_customer_id__startswith=text.strip()).values("pk")]
-    if domain := _domain_in(text):
+    for domain in _domains_in(text):
         aliases = CustomerDomain.objects.filter(environment=environment, domain__startswith=domain)
         parts += [everywhere.filter(domain__startswith=domain).values("pk"), aliases.values("customer_id")]
     if words := re.findall(r"[^\W_]+", text):
@@ -92,10 +93,10 @@ def _matching(text: str, environment: str) -> Any:
     return parts[0].union(*parts[1:])
 
 
-def _domain_in(text: str) -> str:
-    """The domain somebody searches for: of an address or a pasted link, as far as it was typed."""
+def _domains_in(text: str) -> set[str]:
+    """What somebody may mean as a domain: the text without what surrounds a pasted link, and what follows an @."""
     bare = re.sub(r"^(?:https?://)?(?:www\.)?", "", text.strip().lower()).split("/")[0]
-    return bare if bare.count("@") == 1 and not bare.startswith("@") else bare.rpartition("@")[2]
+    return {bare, bare.rpartition("@")[2]} - {"", "@"}
 
 
 def since_of(changed: str) -> datetime:
@@ -191,10 +192,24 @@ def totals(found: CustomerQuerySet) -> Totals:
     return Totals(mrr=sums.pop("mrr_sum"), **sums)
 
 
+_PLANS = """
+WITH RECURSIVE labels AS (
+    (SELECT plan_label FROM customers_customer
+     WHERE environment = %(environment)s AND plan_label > '' ORDER BY plan_label LIMIT 1)
+    UNION ALL
+    SELECT (SELECT plan_label FROM customers_customer
+            WHERE environment = %(environment)s AND plan_label > labels.plan_label ORDER BY plan_label LIMIT 1)
+    FROM labels WHERE labels.plan_label IS NOT NULL
+)
+SELECT plan_label FROM labels WHERE plan_label IS NOT NULL LIMIT 500
+"""
+
+
 def plans_in(environment: str) -> list[str]:
-    """The plan labels there are, for the filter."""
-    labels = Customer.objects.in_environment(environment).exclude(plan_label="").order_by("plan_label")
-    return list(labels.values_list("plan_label", flat=True).distinct()[:500])
+    """The plan labels there are, for the filter: hops from one to the next in the index instead of reading all rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PLANS, {"environment": environment})
+        return [label for (label,) in cursor.fetchall()]
 
 
 def sharing(customers: Sequence[Customer], environment: str) -> dict[str, int]:

@@ -11,13 +11,16 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Join what the CRM side offers: announcements, panels, and the groups' permissions."""
-        from django.db.models.signals import post_migrate
+        from django.db.models.signals import post_delete, post_migrate, post_save
 
         from customers.signals import customers_changed
+        from integrations.models import ExchangeRate
         from integrations.permissions import grant_group_permissions
         from integrations.stripe.pages import panels
-        from integrations.stripe.sync.announcements import on_customers_changed
+        from integrations.stripe.sync.announcements import on_customers_changed, on_rate_changed
 
         post_migrate.connect(grant_group_permissions, dispatch_uid="integrations.grant_group_permissions")
         customers_changed.connect(on_customers_changed, dispatch_uid="integrations.on_customers_changed")
+        for signal in (post_save, post_delete):
+            signal.connect(on_rate_changed, sender=ExchangeRate, dispatch_uid="integrations.on_rate_changed")
         panels.register()

@@ -39,6 +39,11 @@ ERRORS: dict[str, ErrorText] = {
         "Choose the account named on the page, or delete the mirrored data first.",
         permanent=True,
     ),
+    "still_connected": ErrorText(
+        "Stripe is still connected here.",
+        "Disconnect it first; what it wrote would only come back.",
+        permanent=True,
+    ),
     "rate_limited": ErrorText(
         "Stripe is slowing us down.", "Nothing to do: we go on by ourselves, more slowly.", permanent=False
     ),

@@ -63,3 +63,9 @@ def shape(status: str) -> SafeString:
         '<svg class="badge__shape" viewBox="0 0 10 10" aria-hidden="true">{}</svg>',
         mark_safe(_SHAPES.get(status, _DASH)),  # noqa: S308 (a constant of this module)
     )
+
+
+def sort_arrow(direction: str) -> SafeString:
+    """The arrow of a sorted column: ``ascending`` points up."""
+    points = "M5 1.5 8.5 6h-7z" if direction == "ascending" else "M5 8.5 1.5 4h7z"
+    return format_html('<svg class="sort-icon" viewBox="0 0 10 10" aria-hidden="true"><path d="{}"/></svg>', points)

@@ -68,8 +68,7 @@ def stop_for_all(folder: Path) -> None:
     """Stop the server whoever uses it."""
     server = _joined.pop(folder.resolve() / "postgres", None)
     if server is not None:
-        server.stop()
-        server.cleanup()
+        server.stop_for_all()
 
 
 def create_database(maintenance_url: str, name: str) -> None:
@@ -115,6 +114,12 @@ class EmbeddedServer(PostgresServer):
             pgexec("pg_ctl", (*arguments, "start"), bin_path=self.bin_path, user=self.system_user)
         self._wait_until_ready()
         self._postmaster_info = PostmasterInfo.read_from_pgdata(self.pgdata)
+
+    def stop_for_all(self) -> None:
+        """Stop the server under everybody who uses it."""
+        with self._lock:
+            self._stop()
+            self._postmaster_info = None  # nothing is left to stop when this process ends
 
     def _is_running(self) -> bool:
         lines = _read(self.pgdata / "postmaster.pid").splitlines()

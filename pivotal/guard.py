@@ -22,7 +22,13 @@ def main(arguments: list[str]) -> None:
     """Run the command until it ends or is to end, then take the group down."""
     grace_seconds, command = float(arguments[0]), arguments[1:]
     signals = _signals_as_bytes()
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=STDERR, stderr=STDERR)  # noqa: S603 (our own commands)
+    child = subprocess.Popen(  # noqa: S603 (our own commands)
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=STDERR,
+        stderr=STDERR,
+        close_fds=False,  # what the starter passes on is for the command; our own are not inherited anyway
+    )
     while child.poll() is None and not _must_stop(signals):
         pass
     try:

@@ -24,11 +24,13 @@ class ProcessGroup:
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
         log: Path | None = None,
+        passed: Sequence[int] = (),
     ) -> None:
         """Start `command` in a session of its own.
 
         `grace_seconds` is how long it may take to end after SIGTERM, `environment` and `folder` replace this
         process's own, and its output is appended to `log` or, without one, goes where this process's errors go.
+        `passed` are open descriptors that the command finds under the same numbers.
         """
         self.grace_seconds = grace_seconds
         self._how = ""
@@ -40,6 +42,7 @@ class ProcessGroup:
                 stderr=output,
                 env=environment,
                 cwd=folder,
+                pass_fds=passed,
                 start_new_session=True,
                 text=True,
             )

@@ -46,13 +46,13 @@ def samples() -> dict[str, Any]:
             (
                 "late",
                 "Connected",
-                "Last incremental update 47 min ago. Figures may be up to 47 min old.",
+                "Last incremental update 47 min ago. Figures may be that old.",
                 "Run sync now",
             ),
             (
                 "failed",
                 "Connected",
-                "Last full sync 31 h ago. Differences may go unnoticed until the next.",
+                "Last full sync 31 h ago. Differences may go unnoticed.",
                 "Run sync now",
             ),
             ("reauthorize", "Reauthorize", "Stripe no longer accepts our access, since 09:12 today.", "Reauthorize"),
@@ -88,7 +88,7 @@ def samples() -> dict[str, Any]:
 
 def _customer(number: int, name: str, domain: str, **fields: Any) -> Customer:
     """A customer that is nowhere stored."""
-    billed = {
+    billed: dict[str, Any] = {
         "plan_label": "Growth", "mrr": Decimal(1400), "payment_status": PaymentStatus.PAID, "billing_source": "stripe",
         "billing_started_at": timezone.now() - timedelta(days=830),
     }  # fmt: skip
@@ -96,14 +96,18 @@ def _customer(number: int, name: str, domain: str, **fields: Any) -> Customer:
 
 
 def _headers() -> list[tuple[Customer, Header]]:
-    fresh = {"as_of": timezone.now() - timedelta(seconds=40), "live": True, "mrr_url": "#receipt"}
+    fresh: dict[str, Any] = {"as_of": timezone.now() - timedelta(seconds=40), "live": True, "mrr_url": "#receipt"}
     declined = Note(
         "2 attempts declined, next on 24 Nov, $1,443.40 open", "failing", Link("Open the invoice in Stripe", "#", True)
     )
     older = Note("1 older invoice is open: $750, due since 31 Oct", "past_due", Link("See the invoice", "#"))
     merged = Note("2 Stripe customers added up, nobody has decided yet", "none", Link("Decide", "#"))
     blank = Note("No Stripe customer has an e-mail at harborfinch.co.", "none", Link("Why is it blank?", "#why"))
-    stale = {**fresh, "live": False, "stale_reason": "Stripe was disconnected on 18 Nov; these are the last figures."}
+    stale: dict[str, Any] = {
+        **fresh,
+        "live": False,
+        "stale_reason": "Stripe was disconnected on 18 Nov; these are the last figures.",
+    }
     return [
         (
             _customer(1, "Acme Corp", "acme.com", payment_status=PaymentStatus.FAILING),
@@ -114,7 +118,10 @@ def _headers() -> list[tuple[Customer, Header]]:
             Header("Stripe", True, plan_more=2, mrr_incomplete="Leaves out NGN", notes=[older, merged], **fresh),
         ),
         (_customer(3, "Ironbridge", "ironbridge.build"), Header("Stripe", True, **stale)),
-        (_customer(4, "Harbor & Finch", "harborfinch.co", plan_label=""), Header("Stripe", False, notes=[blank])),
+        (
+            _customer(4, "Harbor & Finch", "harborfinch.co", plan_label="", billing_started_at=None),
+            Header("Stripe", False, notes=[blank]),
+        ),
     ]
 
 
@@ -123,7 +130,7 @@ def _rows() -> list[Any]:
         _customer(1, "Northwind Traders", "northwind.co"),
         _customer(2, "Meridian Logistics", "meridian-logistics.com", payment_status=PaymentStatus.PAST_DUE),
         _customer(3, "Acme Corp", "acme.com", payment_status=PaymentStatus.FAILING, environment="staging"),
-        _customer(4, "Harbor & Finch", "harborfinch.co", plan_label=""),
+        _customer(4, "Harbor & Finch", "harborfinch.co", plan_label="", billing_started_at=None),
     ]
     badges = {
         2: ListBadges(undecided="4 Stripe customers added up", plan_more=4, older_open="$750, due since 31 Oct"),
@@ -136,8 +143,6 @@ def _rows() -> list[Any]:
 def _activities() -> list[Activity]:
     now = timezone.now()
     return [
-        Activity(
-            at=now, actor_type="integration", field="mrr", old="1125", new="1400", origin="Stripe · Support+ added"
-        ),
+        Activity(at=now, actor_type="integration", field="mrr", old="1125", new="1400", origin="Stripe · Support+"),
         Activity(at=now, actor_type="integration", field="payment_status", old="paid", new="failing", origin="Stripe"),
     ]

@@ -7,6 +7,7 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 APP_LOAD_ERROR = 4  # gunicorn's own code for it: the server stops instead of starting workers for ever
 
@@ -14,6 +15,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pivotal.settings")
 
 try:
     application = get_wsgi_application()
+    # Every page's code, now: left to the first requests, several threads would import it at once.
+    get_resolver().url_patterns  # noqa: B018 (reading it is what loads it)
 except ImproperlyConfigured as error:
     sys.stderr.write(f"Pivotal cannot start: {error}\n")
     sys.exit(APP_LOAD_ERROR)

@@ -32,7 +32,9 @@ def customer_list(request: HttpRequest) -> HttpResponseBase:
         "listing": listing,
         "rows": rows,
         "totals": selectors.totals(listing.found),
-        "environments": [(choice, listing.url(environment=choice.value)) for choice in Environment],
+        "environments": [
+            (choice, listing.url(environment=choice.value), choice == listing.environment) for choice in Environment
+        ],
         "is_staging": listing.environment == Environment.STAGING,
         "late_url": listing.url(pay="late"),
         "next_url": listing.url(after=page.after) if page.after else "",

@@ -22,14 +22,23 @@ LOOK_EVERY_SECONDS = 0.1
 GRACE_SECONDS = {"sandbox": 5.0, "web": 8.0, "worker": 15.0}  # the worker gives its own cluster 8 s
 LAST_LINES = 15
 MOST_RESTARTS = 3
+CLEAN = ("exit code 0", "exit code -15")  # the second is SIGTERM met before it was up
 
 
 class Service:
     """One child process that is started again when it dies, a few times."""
 
-    def __init__(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str],
+        log: Path,
+        listener: socket.socket | None = None,
+    ) -> None:
+        """Start it; `listener` is the socket it serves, kept for the next one should this one die."""
         self.name = name
-        self._command, self._environment, self._log = command, environment, log
+        self._command, self._environment, self._log, self._listener = command, environment, log, listener
         self._restarts = 0
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._log.unlink(missing_ok=True)
@@ -42,6 +51,7 @@ class Service:
             environment=self._environment,
             folder=CHECKOUT,
             log=self._log,
+            passed=[self._listener.fileno()] if self._listener else (),
         )
 
     def require_running(self) -> None:
@@ -77,36 +87,38 @@ class Service:
         self._group.ask_to_stop()
 
     def stop(self) -> str:
-        """End it; say nothing when that went cleanly, else how it ended."""
+        """End it; say nothing when it went as it was asked to, else how it ended."""
         how = self._group.stop()
-        return "" if how == "exit code 0" else f"{self.name}: {how}"
+        if self._listener:
+            self._listener.close()
+        return "" if how in CLEAN else f"{self.name}: {how}"
 
     def _last_lines(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()[-LAST_LINES:]
         return "\n".join([f"The end of {self._log}:", *(f"    {line}" for line in lines)])
 
 
-def free_port(wanted: int) -> int:
-    """`wanted`, or the next one that nobody listens on; any free one when all of the next hundred are taken."""
+def listen(wanted: int) -> socket.socket:
+    """Listen on port `wanted`, or on the next one that nobody has; on any when all of the next hundred are taken.
+
+    Bound here and passed on, so that nobody can take the port in between or while the web server is started again.
+    """
     for port in range(wanted, min(wanted + 100, 65536)):
-        if _is_free(port):
-            return port
-    with socket.create_server((HOST, 0)) as server:
-        return int(server.getsockname()[1])
+        listener = _listen(port)
+        if listener:
+            return listener
+    return socket.create_server((HOST, 0))
 
 
-def _is_free(port: int) -> bool:
+def _listen(port: int) -> socket.socket | None:
     with socket.socket() as visitor:
         visitor.settimeout(1)
-        if (
-            visitor.connect_ex((HOST, port)) == 0
-        ):  # somebody who listens on all addresses does not stop a bind everywhere
-            return False
+        if visitor.connect_ex((HOST, port)) == 0:  # where somebody listens on all addresses, binding one may still work
+            return None
     try:
-        socket.create_server((HOST, port)).close()
+        return socket.create_server((HOST, port))
     except OSError:
-        return False
-    return True
+        return None
 
 
 def start_sandbox(folder: DemoFolder, environment: Mapping[str, str]) -> tuple[Service, str]:
@@ -120,14 +132,19 @@ def start_sandbox(folder: DemoFolder, environment: Mapping[str, str]) -> tuple[S
 
 
 def start_web(folder: DemoFolder, environment: Mapping[str, str], wanted_port: int) -> tuple[Service, str]:
-    """The web server on `wanted_port` or the next free one, and its address."""
-    port = free_port(wanted_port)
-    command = [sys.executable, "-m", "gunicorn", "pivotal.wsgi", "--bind", f"{HOST}:{port}"]
-    options = ["--workers", "2", "--threads", "4", "--graceful-timeout", "5", "--access-logfile", "-"]
-    service = Service("web", [*command, *options], environment, folder.logs / "web.log")
-    url = f"http://{HOST}:{port}"
+    """The web server on `wanted_port` or the next free one, and its address, where it will answer soon."""
+    listener = listen(wanted_port)
+    command = [sys.executable, "-m", "gunicorn", "pivotal.wsgi", "--bind", f"fd://{listener.fileno()}"]
+    options = ["--preload", "--workers", "2", "--threads", "4", "--graceful-timeout", "5", "--no-control-socket"]
+    # Without the query: Stripe's answer carries its code there.
+    log = ["--access-logfile", "-", "--access-logformat", '%(t)s "%(m)s %(U)s" %(s)s %(M)sms']
+    service = Service("web", [*command, *options, *log], environment, folder.logs / "web.log", listener)
+    return service, f"http://{HOST}:{listener.getsockname()[1]}"
+
+
+def wait_for_web(service: Service, url: str) -> None:
+    """Wait until the web server at `url` answers."""
     service.wait_until(lambda: _answers(f"{url}/healthz"))
-    return service, url
 
 
 def start_worker(folder: DemoFolder, environment: Mapping[str, str]) -> Service:

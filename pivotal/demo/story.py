@@ -15,6 +15,7 @@ from django.db import close_old_connections
 
 from customers.models import Customer
 from integrations.models import Mode, RunState, StripeConnection, SyncRun
+from integrations.stripe.sync.progress import progress
 from pivotal.demo import people, services
 from pivotal.demo.errors import DemoError
 from pivotal.demo.folder import DemoFolder
@@ -46,14 +47,13 @@ class Demo:
             sandbox, sandbox_url = services.start_sandbox(self._folder, environment)
             self._services.append(sandbox)
             environment = services.environment(self._database_url, self._folder, sandbox_url)
+        web, self.url = services.start_web(self._folder, environment, self._port)
+        self._services += [web, services.start_worker(self._folder, environment)]
         with self._step("people and customers"):
             people.ensure()
             _import_customers()
-        with self._step("worker"):
-            self._services.append(services.start_worker(self._folder, environment))
-        with self._step("web server"):
-            web, self.url = services.start_web(self._folder, environment, self._port)
-            self._services.append(web)
+        with self._step("web server and worker"):
+            services.wait_for_web(web, self.url)
         if not self.url.endswith(f":{self._port}"):
             self._say(f"    Port {self._port} is taken, so it is at {self.url}")
         return self._connect_and_sync()
@@ -86,7 +86,7 @@ class Demo:
         deadline = time.monotonic() + SYNC_SECONDS
         told = ""
         while (run := newest_run()) is None or run.is_active:
-            if run and (now := f"    {run.state} {run.phase}: {run.read:,} of about {run.expected:,} read") != told:
+            if run and (now := _how_far(run)) != told:
                 told = now
                 self._say(now)
             if time.monotonic() > deadline:
@@ -119,6 +119,13 @@ class Demo:
         started = time.monotonic()
         yield
         self._say(f"  {what} {'.' * (58 - len(what))} {time.monotonic() - started:.1f} s")
+
+
+def _how_far(run: SyncRun) -> str:
+    now = progress(run)
+    share = "" if now.percent is None else f"{now.percent} %"
+    read = f", {now.read:,} subscriptions read" if now.read else ""
+    return f"    {share:>5} {now.phase_label}{read}"
 
 
 def newest_run() -> SyncRun | None:

@@ -35,6 +35,14 @@ def money_exact(amount: Decimal | int | str | None, currency: str = "usd") -> st
     return wording.money(amount, currency, exact=True)
 
 
+@register.filter
+def money_change(amount: Decimal | None, currency: str = "usd") -> str:
+    """`+ $225`, `−$40`; nothing for None."""
+    if amount is None:
+        return ""
+    return f"{'+ ' if amount > 0 else ''}{wording.money(amount, currency)}"
+
+
 register.filter("number", wording.number)
 register.filter("percent", wording.percent)
 
@@ -137,6 +145,7 @@ def initials(user: Person | None) -> str:
 
 register.simple_tag(drawings.icon)
 register.simple_tag(drawings.shape)
+register.simple_tag(drawings.sort_arrow)
 
 
 @register.inclusion_tag("components/badge.html")

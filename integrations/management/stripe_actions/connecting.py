@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations.stripe.sync import connections, scope as scopes
+from integrations.stripe.sync import connections
+from integrations.stripe.sync import scope as scopes
 from integrations.stripe.sync.counts import Counts
 
 
@@ -15,7 +16,9 @@ def connect(command: BaseCommand, options: dict[str, Any]) -> None:
     """``connect``: the key comes from stdin, so that no process list or shell history has it."""
     key = sys.stdin.readline().strip()
     if not key:
-        raise CommandError("No key came on stdin. Try: manage.py stripe connect --mode live --restricted-key-stdin < key")
+        raise CommandError(
+            "No key came on stdin. Try: manage.py stripe connect --mode live --restricted-key-stdin < key"
+        )
     connection = connections.connect_by_key(options["mode"], key=key, account_id=options["account"], actor=None)
     name = connection.account_name or "the account"
     command.stderr.write(f"Connected {name} ({connection.account_id or 'id not known'}), {connection.mode}, read-only.")
@@ -43,13 +46,13 @@ def scope(command: BaseCommand, options: dict[str, Any]) -> None:
     connection = connections.get(options["mode"])
     choices = scopes.choices(connection)
     known = {each.value for each in choices.products}, {each.value for each in choices.lookup_keys}
-    for values, allowed, word in zip((options["product"], options["lookup_key"]), known, ("product", "lookup key"), strict=True):
+    for values, allowed, word in zip(
+        (options["product"], options["lookup_key"]), known, ("product", "lookup key"), strict=True
+    ):
         for value in values:
             if allowed and value not in allowed:
                 command.stderr.write(command.style.WARNING(f"The account has no {word} {value} that we know of."))
-    counts = scopes.save_scope(
-        connection, products=options["product"], lookup_keys=options["lookup_key"], actor=None
-    )
+    counts = scopes.save_scope(connection, products=options["product"], lookup_keys=options["lookup_key"], actor=None)
     say_counts(command, counts)
 
 

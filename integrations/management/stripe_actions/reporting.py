@@ -119,7 +119,12 @@ def explanation_object(found: Explanation) -> dict[str, Any]:
         "as_of": iso(found.freshness.as_of),
         "stale": found.freshness.reason if found.freshness.stale else "",
         "stripe_customers": [
-            {"id": each.stripe_id, "standing": each.standing, "match_reason": each.match_reason, "ambiguous": each.ambiguous_kind}
+            {
+                "id": each.stripe_id,
+                "standing": each.standing,
+                "match_reason": each.match_reason,
+                "ambiguous": each.ambiguous_kind,
+            }
             for each in found.stripe_customers
         ],
         "subscriptions": [
@@ -146,14 +151,20 @@ def explanation_lines(found: Explanation) -> list[str]:
         f"plan            {customer.plan_label or '—'}  [{customer.plan}]",
         f"MRR             ${customer.mrr:,.2f}  [{found.sum} before rounding]",
         f"payment status  {customer.payment_status}  {found.payment_sentence}",
-        f"billed since    {customer.billing_started_at:%Y-%m-%d}" if customer.billing_started_at else "billed since    —",
+        f"billed since    {customer.billing_started_at:%Y-%m-%d}"
+        if customer.billing_started_at
+        else "billed since    —",
         f"Stripe customer {customer.stripe_customer_id or '—'}",
         f"as of           {iso(found.freshness.as_of) or 'never'}  {found.freshness.reason}",
     ]
     for each in found.stripe_customers:
-        lines.append(f"attached        {each.stripe_id} ({each.standing}), {each.match_reason} {each.ambiguous_kind}".rstrip())
+        lines.append(
+            f"attached        {each.stripe_id} ({each.standing}), {each.match_reason} {each.ambiguous_kind}".rstrip()
+        )
     for near in found.near:
-        lines.append(f"not attached    {near.stripe_id}: {near.match_state or 'no subscription in scope'} {near.match_reason}")
+        lines.append(
+            f"not attached    {near.stripe_id}: {near.match_state or 'no subscription in scope'} {near.match_reason}"
+        )
     for subscription in found.subscriptions:
         lines += ["", f"{subscription.stripe_id} on {subscription.stripe_customer_id}, {subscription.status}"]
         if subscription.receipt is None:

@@ -5,17 +5,32 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError, close_old_connections
 from tqdm import tqdm
 
+from integrations.errors import IntegrationError
 from integrations.management.stripe_actions.connecting import say_counts
 from integrations.models import RunKind, RunState, SyncIssue, SyncRun
 from integrations.stripe.sync import connections, counts, lease, progress, runs
 from integrations.stripe.sync import refresh as refreshing
 
 POLL_SECONDS = 0.5
+DATABASE_PATIENCE_SECONDS = 60
+NUMBERS = (
+    "matched",
+    "unmatched",
+    "skipped",
+    "ambiguous",
+    "failed",
+    "warnings",
+    "stripe_customers",
+    "subscriptions",
+    "api_requests",
+)
 
 
 def sync(command: BaseCommand, options: dict[str, Any]) -> None:
@@ -29,8 +44,10 @@ def sync(command: BaseCommand, options: dict[str, Any]) -> None:
 
 
 def drive(command: BaseCommand, run: SyncRun) -> SyncRun:
-    """Work the run to its end, or follow the worker that has it; returns it as it ended."""
-    waiting = False
+    """Work the run to its end, or follow whoever has it; returns it as it ended.
+
+    Raises CommandError when the database stays away; the run then waits behind its checkpoint for the next one.
+    """
     with tqdm(total=run.expected or None, unit=" subscriptions", file=sys.stderr, disable=None) as bar:
 
         def show() -> None:
@@ -38,21 +55,64 @@ def drive(command: BaseCommand, run: SyncRun) -> SyncRun:
             bar.set_description(progress.progress(run).phase_label)
             bar.update(run.read - bar.n)
 
-        while True:
-            run.refresh_from_db()
-            if not run.is_active:
-                return run
-            if lease.is_over(run):
-                runs.continue_run(run.pk, queue=False, on_commit=show)
-                continue
-            if not waiting:
-                command.stderr.write(
-                    f"Run {run.pk} is being worked on elsewhere, or was until a moment ago; waiting for it to end or for"
-                    f" its lease to be over (at most {lease.LEASE_SECONDS} s)."
-                )
-                waiting = True
-            show()
-            time.sleep(POLL_SECONDS)
+        driver = Driver(command, run, show)
+        while driver.step():
+            continue
+    return run
+
+
+class Driver:
+    """Works a run slice by slice, waits while somebody else does, and sits out a lost database connection."""
+
+    def __init__(self, command: BaseCommand, run: SyncRun, show: Callable[[], None]) -> None:
+        self.command = command
+        self.run = run
+        self.show = show
+        self.waiting = False
+        self.lost_since: float | None = None
+
+    def step(self) -> bool:
+        """One slice or one look; False when the run has ended."""
+        try:
+            self.run.refresh_from_db()
+            self.lost_since = None
+            if not self.run.is_active:
+                return False
+            if lease.is_over(self.run):
+                runs.continue_run(self.run.pk, queue=False, on_commit=self.show)
+            else:
+                self._wait()
+        except (OperationalError, InterfaceError) as error:
+            self._sit_out(error)
+        return True
+
+    def _wait(self) -> None:
+        if not self.waiting:
+            self.command.stderr.write(
+                f"Run {self.run.pk} is being worked on elsewhere, or was until a moment ago; waiting for it to end or for"
+                f" its lease to be over (at most {lease.LEASE_SECONDS} s)."
+            )
+            self.waiting = True
+        time.sleep(POLL_SECONDS)
+
+    def _sit_out(self, error: Exception) -> None:
+        """Try the database again for a while; raises CommandError when it does not come back."""
+        now = time.monotonic()
+        if self.lost_since is None:
+            self.lost_since = now
+            self.command.stderr.write(f"The database is gone ({one_line(error)}); the run goes on when it is back.")
+        if now - self.lost_since > DATABASE_PATIENCE_SECONDS:
+            raise CommandError(
+                f"The database did not come back within {DATABASE_PATIENCE_SECONDS} s. Nothing is lost: the same command"
+                f" goes on where run {self.run.pk} stopped."
+            ) from error
+        close_old_connections()
+        time.sleep(POLL_SECONDS)
+
+
+def one_line(error: Exception) -> str:
+    """The first line of what a driver says."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def report(command: BaseCommand, run: SyncRun, *, as_json: bool) -> None:
@@ -64,8 +124,6 @@ def report(command: BaseCommand, run: SyncRun, *, as_json: bool) -> None:
     command.stderr.write(style(f"Run {run.pk} {run.state} after {duration:.1f} s, {run.api_requests} requests."))
     say_counts(command, counts.count(run.connection))
     if run.error_code or run.error_detail:
-        from integrations.errors import IntegrationError
-
         message = IntegrationError(run.error_code, run.error_detail).message if run.error_code else run.error_detail
         command.stderr.write(command.style.ERROR(message))
     for issue in SyncIssue.objects.filter(run=run, state="open").order_by("severity", "pk")[:10]:
@@ -74,11 +132,8 @@ def report(command: BaseCommand, run: SyncRun, *, as_json: bool) -> None:
 
 def as_object(run: SyncRun, duration: float) -> dict[str, Any]:
     """The JSON object of ``sync --json``."""
-    names = (
-        "matched", "unmatched", "skipped", "ambiguous", "failed", "warnings", "stripe_customers", "subscriptions",
-        "api_requests",
-    )  # fmt: skip
-    return {"run": run.pk, "state": run.state, **{name: getattr(run, name) for name in names}, "duration_s": round(duration, 3)}
+    numbers = {name: getattr(run, name) for name in NUMBERS}
+    return {"run": run.pk, "state": run.state, **numbers, "duration_s": round(duration, 3)}
 
 
 def refresh(command: BaseCommand, options: dict[str, Any]) -> None:

@@ -1,17 +1,38 @@
-"""Follows what changes on the CRM side: an edit of a domain, environment or archive state matches again."""
+"""Follows what changes on our side: an edit of a domain, environment or archive state, and a new exchange rate."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from integrations.models import StripeConnection
+from django.db import transaction
+
+from integrations.models import ConnectionState, ExchangeRate, StripeConnection
+from integrations.stripe.sync import derive
 
 
-def on_customers_changed(sender: Any, *, environment: str, domains: Iterable[str], ids: Iterable[int], **kw: Any) -> None:
+def on_customers_changed(
+    sender: Any, *, environment: str, domains: Iterable[str], ids: Iterable[int], **kw: Any
+) -> None:
     """Match the Stripe customers these domains and customers concern again, and roll up everybody they touch."""
-    from integrations.stripe.sync import derive
+    for connection in connected():
+        if connection.environment == environment:
+            derive.rematch(
+                connection, domains=frozenset(domains), customer_ids=frozenset(ids), decided=True, origin="Matching"
+            )
 
-    for connection in StripeConnection.objects.all():
-        if connection.environment == environment and connection.is_connected:
-            derive.rematch(connection, domains=frozenset(domains), customer_ids=frozenset(ids))
+
+def on_rate_changed(sender: Any, *, instance: ExchangeRate, **kw: Any) -> None:
+    """Convert again what is billed in this currency, once the rate is committed (docs/rules.md section 4.11)."""
+    transaction.on_commit(lambda: convert_again([instance.currency]))
+
+
+def convert_again(currencies: list[str]) -> None:
+    """Convert again what is billed in these currencies, in every connection: rates belong to the workspace."""
+    for connection in connected():
+        derive.rates_changed(connection, currencies)
+
+
+def connected() -> Iterable[StripeConnection]:
+    """The connections that match and roll up: a disconnected one leaves everything as it is."""
+    return StripeConnection.objects.filter(state=ConnectionState.CONNECTED).order_by("pk")

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from customers.models import MrrPoint
 from integrations.stripe.sync.contributions import Change
 
+# What people did goes before what rates did.
+BIGGEST_FIRST = (
+    MrrPoint.Cause.ADDED,
+    MrrPoint.Cause.ENDED,
+    MrrPoint.Cause.SEATS,
+    MrrPoint.Cause.PRICE,
+    MrrPoint.Cause.DISCOUNT,
+    MrrPoint.Cause.EXCHANGE_RATE,
+)
 
-def cause_of(changes: Iterable[Change]) -> str:
-    """The cause of the biggest kind among the receipts that moved: what people did goes before what rates did."""
-    causes = {cause_of_receipt(change.before, change.after) for change in changes}
-    for cause in (
-        MrrPoint.Cause.ADDED,
-        MrrPoint.Cause.ENDED,
-        MrrPoint.Cause.SEATS,
-        MrrPoint.Cause.PRICE,
-        MrrPoint.Cause.DISCOUNT,
-        MrrPoint.Cause.EXCHANGE_RATE,
-    ):
-        if cause in causes:
-            return cause
-    return MrrPoint.Cause.OTHER
+
+def cause_of(changes: Iterable[Change], *, unexplained: Decimal = Decimal(0)) -> str:
+    """The biggest cause among the receipts that moved the figure.
+
+    ``unexplained`` is what the figure moved by beside them: subscriptions that came or went as a whole.
+    """
+    causes = {cause_of_receipt(change.before, change.after) for change in changes if change.difference}
+    if unexplained:
+        causes.add(MrrPoint.Cause.ADDED if unexplained > 0 else MrrPoint.Cause.ENDED)
+    return next((cause for cause in BIGGEST_FIRST if cause in causes), MrrPoint.Cause.OTHER)
 
 
 def cause_of_receipt(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:
@@ -31,7 +37,8 @@ def cause_of_receipt(before: Mapping[str, Any] | None, after: Mapping[str, Any])
         return MrrPoint.Cause.ADDED
     if before["counts"] and not after["counts"]:
         return MrrPoint.Cause.ENDED
-    if quantities(before) != quantities(after):
+    old, new = quantities(before), quantities(after)
+    if old.keys() == new.keys() and old != new:
         return MrrPoint.Cause.SEATS
     if amounts(before, "item") != amounts(after, "item"):
         return MrrPoint.Cause.PRICE
@@ -47,9 +54,9 @@ def lines(receipt: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
     return [line for line in receipt["lines"] if line["kind"] == kind]
 
 
-def quantities(receipt: Mapping[str, Any]) -> dict[str, Any]:
-    """How many of what."""
-    return {line.get("item", ""): line.get("quantity") for line in lines(receipt, "item")}
+def quantities(receipt: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    """How many of what; the same item at another price is something else."""
+    return {(line.get("item", ""), line.get("price", "")): line.get("quantity") for line in lines(receipt, "item")}
 
 
 def amounts(receipt: Mapping[str, Any], kind: str) -> list[tuple[Any, ...]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -18,7 +21,10 @@ from integrations.models import (
     Mode,
     RunState,
     StripeConnection,
+    StripeCoupon,
     StripeCustomer,
+    StripePrice,
+    StripeProduct,
     SyncRun,
 )
 from integrations.models.run import ACTIVE_STATES
@@ -26,12 +32,15 @@ from integrations.stripe.api import oauth
 from integrations.stripe.api.calls import Call
 from integrations.stripe.api.client import StripeReader
 from integrations.stripe.api.factory import reader_for
+from integrations.stripe.api.objects import Account
 from integrations.stripe.api.permissions import ProbeResult, check_restricted_key, probe, read_account
 from integrations.stripe.api.presets import preset_for
 from integrations.stripe.sync import calls, catalog_reading, derive, rates, tokens
+from integrations.stripe.sync.accounts import has_mirror, require_same_account
 from integrations.stripe.sync.rollup import SOURCE
+from integrations.stripe.sync.tokens import mode_of
 
-SAMPLED_IDS = 20
+logger = logging.getLogger(__name__)
 
 
 def get(mode: str) -> StripeConnection:
@@ -43,17 +52,15 @@ def get(mode: str) -> StripeConnection:
 def connect_by_code(mode: str, *, code: str, redirect_uri: str, actor: User | None) -> StripeConnection:
     """Trade the code of Stripe's consent page for access and store it.
 
-    Raises IntegrationError ``code_used``, ``wrong_mode``, ``wrong_account``, ``permission_missing``, ``not_configured`` or
-    ``stripe_unavailable``; nothing is stored then. An exchange is never tried twice.
+    Raises IntegrationError ``code_used``, ``wrong_mode``, ``wrong_account``, ``permission_missing``,
+    ``not_configured`` or ``stripe_unavailable``; nothing is stored then. An exchange is never tried twice.
     """
     connection = get(mode)
-    configured = preset_for(connection.mode)
+    configured = preset_for(mode_of(connection))
     if configured is None:
         raise IntegrationError("not_configured")
-    made: list[Call] = []
-    try:
-        grant = oauth.exchange(connection.mode, code, redirect_uri, on_call=made.append)
-        reader = reader_for(connection.mode, grant.access_token, on_call=made.append)
+    with listed_calls(connection) as made:
+        grant = oauth.exchange(mode_of(connection), code, redirect_uri, on_call=made.append)
         access = {
             "auth_kind": AuthKind(configured.preset.name),
             "access_token": grant.access_token,
@@ -61,30 +68,38 @@ def connect_by_code(mode: str, *, code: str, redirect_uri: str, actor: User | No
             "token_expires_at": grant.expires_at,
             "key_last4": "",
         }
-        return store_access(connection, reader, account_id=grant.account_id, access=access, actor=actor)
-    finally:
-        calls.record(connection, made)
+        with closing(reader_for(mode_of(connection), grant.access_token, on_call=made.append)) as reader:
+            return store_access(connection, reader, account_id=grant.account_id, access=access, actor=actor)
 
 
 def connect_by_key(mode: str, *, key: str, account_id: str = "", actor: User | None) -> StripeConnection:
     """Connect with a restricted key that an admin made in Stripe's Dashboard.
 
-    Raises IntegrationError ``invalid_key``, ``wrong_mode``, ``wrong_account``, ``permission_missing``, ``reauthorize`` (the
-    key is not valid) or ``stripe_unavailable``; nothing is stored then.
+    Raises IntegrationError ``invalid_key``, ``wrong_mode``, ``wrong_account``, ``permission_missing``,
+    ``reauthorize`` (the key is not valid) or ``stripe_unavailable``; nothing is stored then.
     """
     connection = get(mode)
-    cleaned = check_restricted_key(key, connection.mode)
+    cleaned = check_restricted_key(key, mode_of(connection))
+    access = {
+        "auth_kind": AuthKind.RESTRICTED_KEY,
+        "access_token": cleaned,
+        "refresh_token": "",
+        "token_expires_at": None,
+        "key_last4": cleaned[-4:],
+    }
+    with (
+        listed_calls(connection) as made,
+        closing(reader_for(mode_of(connection), cleaned, on_call=made.append)) as reader,
+    ):
+        return store_access(connection, reader, account_id=account_id.strip(), access=access, actor=actor)
+
+
+@contextmanager
+def listed_calls(connection: StripeConnection) -> Iterator[list[Call]]:
+    """A list for the calls made inside; they are kept, whatever becomes of them."""
     made: list[Call] = []
     try:
-        reader = reader_for(connection.mode, cleaned, on_call=made.append)
-        access = {
-            "auth_kind": AuthKind.RESTRICTED_KEY,
-            "access_token": cleaned,
-            "refresh_token": "",
-            "token_expires_at": None,
-            "key_last4": cleaned[-4:],
-        }
-        return store_access(connection, reader, account_id=account_id.strip(), access=access, actor=actor)
+        yield made
     finally:
         calls.record(connection, made)
 
@@ -104,16 +119,18 @@ def store_access(
     account = read_account(reader)
     if account is not None and account_id and account.id != account_id:
         raise IntegrationError("wrong_account", f"The key belongs to {account.id}, not to {account_id}.")
-    found_id = account.id if account is not None else account_id
-    require_same_account(connection, reader, found_id)
+    offered = account or Account(id=account_id)
+    require_same_account(connection, reader, offered)
     with transaction.atomic():
         locked = StripeConnection.objects.select_for_update().get(pk=connection.pk)
+        if not has_mirror(connection):
+            start_afresh(locked, offered.id)
         for name, value in access.items():
             setattr(locked, name, value)
         locked.state = ConnectionState.CONNECTED
         locked.state_reason = ""
-        locked.account_id = found_id or locked.account_id
-        locked.account_name = (account.display_name if account is not None else "")[:255] or locked.account_name
+        locked.account_id = offered.id or locked.account_id
+        locked.account_name = offered.display_name[:255] or locked.account_name
         locked.permissions = list(result.granted)
         locked.can_expand = result.can_expand
         locked.refresh_claimed_until = None
@@ -123,43 +140,21 @@ def store_access(
         locked.save()
     locked.refresh_from_db()
     rates.seed()
-    catalog_reading.read(locked, reader)
+    try:
+        catalog_reading.read(locked, reader)
+    except IntegrationError as error:
+        # The connection stands; products and prices to choose from come with the first run then.
+        logger.warning("Stripe %s: the catalog could not be read yet: %s", locked.mode, error)
     return locked
 
 
-def require_same_account(connection: StripeConnection, reader: StripeReader, account_id: str) -> None:
-    """A mode that mirrors one account accepts no other; the old mirror has to be deleted first.
-
-    A key that cannot name its account is compared by reading up to 20 mirrored ids. Raises IntegrationError
-    ``wrong_account`` with both names.
-    """
-    if not has_mirror(connection):
-        return
-    known = f"{connection.account_name or 'the mirrored account'} ({connection.account_id or 'id not known'})"
-    if account_id and connection.account_id:
-        if account_id != connection.account_id:
-            raise IntegrationError("wrong_account", f"Mirrored here: {known}. Offered: {account_id}.")
-        return
-    sample = StripeCustomer.objects.filter(connection=connection, deleted=False).order_by("-created")
-    ids = list(sample.values_list("stripe_id", flat=True)[:SAMPLED_IDS])
-    if ids and not any(exists(reader, stripe_id) for stripe_id in ids):
-        raise IntegrationError("wrong_account", f"None of {len(ids)} customers of {known} exists in the one offered.")
-
-
-def exists(reader: StripeReader, stripe_id: str) -> bool:
-    """Whether an account has a customer of this id, deleted or not."""
-    try:
-        reader.get(f"/v1/customers/{stripe_id}")
-    except IntegrationError as error:
-        if error.code != "record_gone":
-            raise
-        return False
-    return True
-
-
-def has_mirror(connection: StripeConnection) -> bool:
-    """Whether anything of an account is mirrored for this connection."""
-    return StripeCustomer.objects.filter(connection=connection).exists()
+def start_afresh(connection: StripeConnection, account_id: str) -> None:
+    """Forget what is left of an account that was connected here and never synced."""
+    for model in (StripeProduct, StripePrice, StripeCoupon):
+        model.objects.filter(connection=connection).delete()
+    if connection.account_id != account_id:
+        connection.scope.all().delete()
+        connection.account_id = connection.account_name = ""
 
 
 def recheck_permissions(connection: StripeConnection) -> ProbeResult:
@@ -167,17 +162,18 @@ def recheck_permissions(connection: StripeConnection) -> ProbeResult:
 
     Raises IntegrationError ``reauthorize`` or ``stripe_unavailable``.
     """
-    made: list[Call] = []
-    try:
-        reader = reader_for(connection.mode, tokens.access_token(connection), on_call=made.append)
+    with (
+        listed_calls(connection) as made,
+        closing(
+            reader_for(mode_of(connection), lambda: tokens.access_token(connection), on_call=made.append)
+        ) as reader,
+    ):
         result = probe(reader)
         connection.permissions = list(result.granted)
         connection.can_expand = result.can_expand
         connection.save(update_fields=["permissions", "can_expand"])
         catalog_reading.read(connection, reader)
         return result
-    finally:
-        calls.record(connection, made)
 
 
 def disconnect(connection: StripeConnection, *, actor: User | None) -> None:
@@ -201,9 +197,9 @@ def disconnect(connection: StripeConnection, *, actor: User | None) -> None:
 
 
 def require_disconnected(connection: StripeConnection) -> None:
-    """Raises IntegrationError when the connection is still connected: what it wrote would come back."""
-    if connection.is_connected:
-        raise IntegrationError("reauthorize", "Disconnect first.")
+    """Raises IntegrationError ``still_connected`` when it is not disconnected: what it wrote would come back."""
+    if StripeConnection.objects.get(pk=connection.pk).state != ConnectionState.DISCONNECTED:
+        raise IntegrationError("still_connected")
 
 
 def clear_billing(connection: StripeConnection, *, actor: User | None) -> int:

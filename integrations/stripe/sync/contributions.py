@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -17,8 +18,8 @@ from django.db.models.functions import Cast
 
 from integrations.models import StripeConnection, StripeCustomer, StripeSubscription
 from integrations.stripe.api.objects import Customer, Discount, Subscription
-from integrations.stripe.rules.mrr import Contribution, contribution
 from integrations.stripe.rules.money import Rates
+from integrations.stripe.rules.mrr import Contribution, contribution
 from integrations.stripe.rules.plan import plan
 from integrations.stripe.sync.catalog import CatalogCache
 
@@ -42,6 +43,11 @@ class Change:
     stripe_id: str
     before: dict[str, Any] | None
     after: dict[str, Any]
+
+    @property
+    def difference(self) -> Decimal:
+        """What the contribution moved by, USD a month."""
+        return Decimal(self.after["contribution"]) - Decimal(self.before["contribution"] if self.before else 0)
 
 
 class Contributions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -21,7 +22,8 @@ class Counts:
     """matched + unmatched + skipped + failed = stripe_customers; ambiguous is a part of matched.
 
     ``failed`` are Stripe customers with an open error, counted nowhere else. ``customers`` are the Pivotal customers that
-    matched ones are on, ``subscriptions`` the live ones in scope. Sums are USD a month.
+    matched ones are on, ``subscriptions`` the live ones in scope. An ambiguous group is what meets on one Pivotal customer.
+    Sums are USD a month.
     """
 
     stripe_customers: int = 0
@@ -42,42 +44,48 @@ class Counts:
 
 
 SAVED = """
-WITH verdicts AS (
-    SELECT stripe_id, standing, match_state, match_reason, customer_id, ambiguous_kind, email_domain
+WITH proposed AS (
+    SELECT stripe_id, standing, match_state, match_reason, customer_id, ambiguous_kind
     FROM integrations_stripecustomer WHERE connection_id = %(connection)s AND standing = 'live'
-)
-"""
+)"""
 
-# A customer with an open error counts as failed, also when nothing of it is in the live set.
-COUNT = """
+JUDGED = """
 , broken AS (
-    SELECT DISTINCT coalesce(nullif(stripe_customer_id, ''), object_id) AS stripe_id
+    SELECT coalesce(nullif(stripe_customer_id, ''), object_id) AS stripe_id,
+           bool_or(object_type = 'subscription') AS subscribed
     FROM integrations_syncissue
     WHERE connection_id = %(connection)s AND state = 'open' AND severity = 'error'
+      AND (stripe_customer_id <> '' OR object_type IN ('customer', 'subscription'))
+    GROUP BY 1
 ), figures AS (
     SELECT s.customer_id AS stripe_id, sum(s.mrr) AS mrr, count(*) FILTER (WHERE s.live) AS live
     FROM integrations_stripesubscription s
     WHERE s.connection_id = %(connection)s AND {scope}
     GROUP BY s.customer_id
 ), judged AS (
-    SELECT v.*, (b.stripe_id IS NOT NULL) AS failed, coalesce(f.mrr, 0) AS mrr, coalesce(f.live, 0) AS live
-    FROM verdicts v
-    LEFT JOIN broken b ON b.stripe_id = v.stripe_id
-    LEFT JOIN figures f ON f.stripe_id = v.stripe_id
-    WHERE v.standing = 'live'
+    SELECT p.*, (b.stripe_id IS NOT NULL) AS failed, coalesce(f.mrr, 0) AS mrr,
+           (b.stripe_id IS NULL AND p.ambiguous_kind <> '') AS ambiguous
+    FROM proposed p
+    LEFT JOIN broken b ON b.stripe_id = p.stripe_id
+    LEFT JOIN figures f ON f.stripe_id = p.stripe_id
+    WHERE p.standing = 'live'
 )
-SELECT CASE WHEN failed THEN 'failed' ELSE match_state END, match_reason, count(*), sum(mrr), sum(live),
-       count(*) FILTER (WHERE ambiguous_kind <> '' AND NOT failed),
-       coalesce(sum(mrr) FILTER (WHERE ambiguous_kind <> '' AND NOT failed), 0)
+"""
+
+BY_STATE = """
+SELECT CASE WHEN failed THEN 'failed' ELSE match_state END, match_reason, count(*), sum(mrr),
+       count(*) FILTER (WHERE ambiguous), coalesce(sum(mrr) FILTER (WHERE ambiguous), 0)
 FROM judged GROUP BY 1, 2
 """
 
+# The last figure: customers that failed without being in the live set, because the subscription itself could not be read, or
+# because a customer with a live one could not.
 TOTALS = """
 SELECT (SELECT count(DISTINCT customer_id) FROM judged WHERE match_state = 'matched' AND NOT failed),
-       (SELECT count(DISTINCT CASE WHEN ambiguous_kind = 'several_customers' THEN email_domain
-                                   ELSE customer_id::text END)
-        FROM judged WHERE ambiguous_kind <> '' AND NOT failed),
-       (SELECT count(*) FROM broken b WHERE NOT EXISTS (SELECT 1 FROM judged j WHERE j.stripe_id = b.stripe_id))
+       (SELECT count(DISTINCT customer_id) FROM judged WHERE ambiguous),
+       (SELECT coalesce(sum(live), 0) FROM figures),
+       (SELECT count(*) FROM broken b LEFT JOIN figures f ON f.stripe_id = b.stripe_id
+        WHERE (b.subscribed OR f.live > 0) AND NOT EXISTS (SELECT 1 FROM judged j WHERE j.stripe_id = b.stripe_id))
 """
 
 
@@ -88,69 +96,42 @@ def count(connection: StripeConnection) -> Counts:
 
 
 def preview_counts(connection: StripeConnection, options: Options) -> Counts:
-    """The counts as another scope or other options would make them; nothing is written.
-
-    Groups are counted as sets that share a customer or a domain, before any decision about them.
-    """
-    sql = match.verdicts_sql(options, None) + HYPOTHETICAL
-    return counted(sql, options.scope, match.parameters(connection, options, None))
+    """The counts as another scope or other options would make them; nothing is written."""
+    return counted(match.proposed_sql(options), options.scope, match.parameters(connection, options))
 
 
-HYPOTHETICAL = """
-, grouped AS (
-    SELECT customer_id FROM verdicts WHERE standing = 'live' AND match_state = 'matched'
-    GROUP BY customer_id HAVING count(*) > 1 AND NOT bool_and(match_reason = 'pinned')
-), proposed AS (
-    SELECT v.stripe_id, v.standing, v.match_state, v.match_reason, v.customer_id, sc.email_domain,
-           CASE WHEN v.match_state <> 'matched' THEN ''
-                WHEN v.match_reason = 'domain' AND cardinality(ow.customer_ids) > 1 THEN 'several_customers'
-                WHEN g.customer_id IS NOT NULL AND sc.ambiguous_kind = '' AND sc.customer_id = v.customer_id
-                     AND sc.standing = 'live' THEN ''
-                WHEN g.customer_id IS NOT NULL THEN 'shared_domain' ELSE '' END AS ambiguous_kind
-    FROM verdicts v
-    JOIN integrations_stripecustomer sc ON sc.id = v.id
-    LEFT JOIN owners ow ON ow.domain = sc.email_domain AND sc.email_domain <> ''
-    LEFT JOIN grouped g ON g.customer_id = v.customer_id
-)
-"""
-
-
-def counted(ctes: str, scope: Scope, values: dict[str, Any]) -> Counts:
-    """Run the count over ``verdicts`` (or ``proposed``, of a preview)."""
-    source = "proposed" if ctes is not SAVED else "verdicts"
-    body = ctes + COUNT.format(scope=scope.sql).replace("FROM verdicts v", f"FROM {source} v")
+def counted(proposed: str, scope: Scope, values: dict[str, Any]) -> Counts:
+    """Count over a relation ``proposed`` of match columns, saved or of a preview."""
+    judged = proposed + JUDGED.format(scope=scope.sql)
     with database.cursor() as cursor:
-        cursor.execute(body, values)
+        cursor.execute(judged + BY_STATE, values)
         rows = cursor.fetchall()
-        cursor.execute(body[: body.rindex("SELECT CASE WHEN failed")] + TOTALS, values)
-        customers, groups, strays = cursor.fetchone()
-    number: dict[str, int] = {}
-    mrr: dict[str, Decimal] = {}
-    reasons: dict[str, dict[str, int]] = {"skipped": {}, "unmatched": {}}
-    subscriptions = ambiguous = 0
-    ambiguous_mrr = ZERO
-    for state, reason, how_many, sum_mrr, live, flagged, flagged_mrr in rows:
-        number[state] = number.get(state, 0) + how_many
-        mrr[state] = mrr.get(state, ZERO) + sum_mrr
-        subscriptions += int(live)
+        cursor.execute(judged + TOTALS, values)
+        customers, groups, subscriptions, strays = cursor.fetchone()
+    number: dict[str, int] = defaultdict(int)
+    mrr: dict[str, Decimal] = defaultdict(Decimal)
+    reasons: dict[str, dict[str, int]] = defaultdict(dict)
+    ambiguous, ambiguous_mrr = 0, ZERO
+    for state, reason, how_many, sum_mrr, flagged, flagged_mrr in rows:
+        number[state] += how_many
+        mrr[state] += sum_mrr
+        reasons[state][reason] = how_many
         ambiguous += flagged
         ambiguous_mrr += flagged_mrr
-        if state in reasons:
-            reasons[state][reason] = how_many
     return Counts(
         stripe_customers=sum(number.values()) + strays,
-        matched=number.get("matched", 0),
-        unmatched=number.get("unmatched", 0),
-        skipped=number.get("skipped", 0),
+        matched=number["matched"],
+        unmatched=number["unmatched"],
+        skipped=number["skipped"],
         ambiguous=ambiguous,
-        failed=number.get("failed", 0) + strays,
+        failed=number["failed"] + strays,
         skipped_by_reason=reasons["skipped"],
         unmatched_by_reason=reasons["unmatched"],
         ambiguous_groups=groups,
         customers=customers,
-        subscriptions=subscriptions,
-        matched_mrr=mrr.get("matched", ZERO),
-        unmatched_mrr=mrr.get("unmatched", ZERO),
-        skipped_mrr=mrr.get("skipped", ZERO),
+        subscriptions=int(subscriptions),
+        matched_mrr=mrr["matched"],
+        unmatched_mrr=mrr["unmatched"],
+        skipped_mrr=mrr["skipped"],
         ambiguous_mrr=ambiguous_mrr,
     )

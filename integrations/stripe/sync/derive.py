@@ -7,16 +7,25 @@ rate, the clock) ends in one of these functions (docs/architecture.md section 4)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TypeVar
 
 from django.db import connection as database
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from customers.models import Customer
-from integrations.models import StripeConnection, StripeCustomer, StripeSubscription
+from customers.models import Activity, Customer
+from integrations.models import (
+    BillingSummary,
+    RunKind,
+    RunState,
+    StripeConnection,
+    StripeCustomer,
+    StripeSubscription,
+    SyncRun,
+)
 from integrations.stripe.rules.money import Rates
 from integrations.stripe.sync import issues, match, rates
 from integrations.stripe.sync.clock import DatabaseClock
@@ -25,6 +34,8 @@ from integrations.stripe.sync.rollup import SOURCE, Rollup
 
 LOCK_SPACE = 0x5354  # "ST": keeps our advisory locks apart from anybody else's
 CHUNK = 500
+
+T = TypeVar("T", int, str)
 
 
 @contextmanager
@@ -48,18 +59,20 @@ def rematch(
 ) -> dict[int, list[str]]:
     """Match again what these domains, customers or Stripe customers concern, and roll up whoever that touches.
 
-    Returns the names of the changed fields by Pivotal customer. A scope or an option concerns ``everything``.
+    Returns the names of the changed fields by Pivotal customer. A scope or an option concerns ``everything``; ``decided``
+    says that people on our side caused it. Before the first run has written customers nothing is rolled up: they wait for it.
     """
     subset = None if everything else match.Subset(domains, customer_ids, stripe_ids)
+    changed: dict[int, list[str]] = {}
     with lock(connection):
         touched = match.rematch(connection, subset) | customer_ids
+        if not has_written(connection):
+            return changed
         if everything:
             touched |= set(customers_of(connection).values_list("pk", flat=True))
         rollup = Rollup(connection, now=DatabaseClock().now(), origin=origin, decided=decided)
-        changed: dict[int, list[str]] = {}
-        ordered = sorted(touched)
-        for start in range(0, len(ordered), CHUNK):
-            changed |= rollup.roll_up(ordered[start : start + CHUNK])
+        for ids in chunks(touched):
+            changed |= rollup.roll_up(ids)
     issues.sync_warnings(connection)
     return changed
 
@@ -74,17 +87,28 @@ def refreshed(
         changes = Contributions(connection, rates=rates.load(), now=now).compute(ids)
         touched = match.rematch(connection, match.Subset(stripe_ids=ids))
         touched |= match.attached_customers(connection, ids)
-        changed = Rollup(connection, now=now, origin=origin).roll_up(touched, changes=changes, as_of=as_of)
+        changed = Rollup(connection, now=now, origin=origin).roll_up(
+            touched, changes=changes, as_of=as_of, looked_at=ids
+        )
     issues.sync_warnings(connection)
     return changed
+
+
+def has_written(connection: StripeConnection) -> bool:
+    """Whether a run of this connection has written customers, or one more would write the first."""
+    runs = SyncRun.objects.filter(connection=connection).exclude(kind=RunKind.PREVIEW)
+    return (
+        StripeConnection.objects.filter(pk=connection.pk, last_full_sync_at__isnull=False).exists()
+        or runs.filter(state__in=(RunState.SUCCEEDED, RunState.PARTIAL)).exists()
+    )
 
 
 def customers_of(connection: StripeConnection) -> QuerySet[Customer]:
     """The Pivotal customers whose billing this connection writes: attached now, or until now."""
     attached = StripeCustomer.objects.filter(connection=connection, customer=OuterRef("pk"))
-    return Customer.objects.filter(environment=connection.environment).filter(
-        Q(billing_source=SOURCE) | Exists(attached)
-    )
+    written = BillingSummary.objects.filter(connection=connection, customer=OuterRef("pk"))
+    here = Q(environment=connection.environment) & (Q(billing_source=SOURCE) | Exists(attached))
+    return Customer.objects.filter(here | Exists(written))
 
 
 def attached_chunk(connection: StripeConnection, *, after: int, rates: Rates, now: datetime) -> int | None:
@@ -93,10 +117,8 @@ def attached_chunk(connection: StripeConnection, *, after: int, rates: Rates, no
         ids = list(customers_of(connection).filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:CHUNK])
         if not ids:
             return None
-        owners = StripeCustomer.objects.filter(connection=connection, customer_id__in=ids)
-        stripe_ids = list(owners.values_list("stripe_id", flat=True))
-        changes = Contributions(connection, rates=rates, now=now).compute(stripe_ids)
-        Rollup(connection, now=now).roll_up(ids, changes=changes)
+        changes = Contributions(connection, rates=rates, now=now).compute(on_customers(connection, ids))
+        Rollup(connection, now=now).roll_up(ids, changes=changes, as_of=now)
         return ids[-1]
 
 
@@ -122,7 +144,44 @@ def clock_ticked(connection: StripeConnection) -> dict[int, list[str]]:
     if not ids:
         return {}
     with lock(connection):
-        owners = StripeCustomer.objects.filter(connection=connection, customer_id__in=ids)
-        stripe_ids = list(owners.values_list("stripe_id", flat=True))
-        changes = Contributions(connection, rates=rates.load(), now=now).compute(stripe_ids)
-        return Rollup(connection, now=now, origin="Stripe, by date").roll_up(ids, changes=changes)
+        changes = Contributions(connection, rates=rates.load(), now=now).compute(on_customers(connection, ids))
+        rollup = Rollup(connection, now=now, origin="Stripe, by date", actor_type=Activity.ActorType.CLOCK)
+        return rollup.roll_up(ids, changes=changes)
+
+
+def rates_changed(connection: StripeConnection, currencies: Collection[str] | None = None) -> dict[int, list[str]]:
+    """Convert again what is billed in these currencies, or in any; returns the changed fields by Pivotal customer."""
+    now, current = DatabaseClock().now(), rates.load()
+    billed = StripeSubscription.objects.filter(connection=connection).exclude(currency="usd")
+    if currencies is not None:
+        billed = billed.filter(currency__in=currencies)
+    concerned = StripeCustomer.objects.filter(
+        connection=connection, stripe_id__in=billed.values("customer_id")
+    ).values_list("stripe_id", "customer_id")
+    unattached = {stripe_id for stripe_id, customer_id in concerned if customer_id is None}
+    attached = {customer_id for _stripe_id, customer_id in concerned if customer_id is not None}
+    changed: dict[int, list[str]] = {}
+    for stripe_ids in chunks(unattached):
+        with lock(connection):
+            Contributions(connection, rates=current, now=now).compute(stripe_ids)
+    for ids in chunks(attached):
+        with lock(connection):
+            changes = Contributions(connection, rates=current, now=now).compute(on_customers(connection, ids))
+            if has_written(connection):
+                rollup = Rollup(connection, now=now, origin="Exchange rate")
+                changed |= rollup.roll_up(ids, changes=changes)
+    issues.sync_warnings(connection)
+    return changed
+
+
+def on_customers(connection: StripeConnection, customer_ids: Iterable[int]) -> list[str]:
+    """The Stripe customers that are on these Pivotal customers."""
+    rows = StripeCustomer.objects.filter(connection=connection, customer_id__in=list(customer_ids))
+    return list(rows.values_list("stripe_id", flat=True))
+
+
+def chunks(values: Iterable[T]) -> Iterator[list[T]]:
+    """The values in order, as many at a time as one statement takes."""
+    ordered = sorted(values)
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]

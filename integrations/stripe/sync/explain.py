@@ -15,6 +15,7 @@ from integrations.models import BillingSummary, Mode, StripeConnection, StripeCu
 from integrations.stripe.rules.payment_status import Reason, sentence
 from integrations.stripe.rules.receipt import Receipt
 from integrations.stripe.sync.freshness import Freshness, freshness
+from integrations.stripe.sync.match import ATTACHED
 from integrations.stripe.sync.scope_sql import Scope
 
 
@@ -67,7 +68,7 @@ def explain(customer: Customer) -> Explanation:
     """Collect what the fields of a customer rest on; five queries."""
     connection = connection_of(customer)
     attached = list(
-        StripeCustomer.objects.filter(connection_id=connection.pk, customer=customer, match_state="matched").order_by(
+        StripeCustomer.objects.filter(ATTACHED, connection_id=connection.pk, customer=customer).order_by(
             "created", "stripe_id"
         )
     )

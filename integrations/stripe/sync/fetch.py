@@ -7,7 +7,7 @@ The queue between fetchers and writer is bounded, which keeps memory flat (docs/
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from typing import Any
@@ -50,7 +50,8 @@ class Failed:
 class Fetcher:
     """Reads the unfinished lanes of one walk.
 
-    ``abort`` ends all waiting of the reader's; it is set when the pages are left before the end.
+    ``abort`` ends all waiting of the reader's; it is set when the pages are left before the end, and left to the caller
+    to clear.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Fetcher:
         self.stop = threading.Event()
         self.queue: Queue[Fetched | Failed] = Queue(maxsize=QUEUED_PAGES)
 
-    def pages(self) -> Iterator[Fetched]:
+    def pages(self) -> Generator[Fetched]:
         """Decoded pages as they come; an empty one after each second without, so that the caller can renew its lease.
 
         Raises what a lane met, after the pages that came before it were handed out.
@@ -119,9 +120,7 @@ class Fetcher:
         bounds = {"gte": lane["from"], "lt": lane["to"]}
         created = {name: value for name, value in bounds.items() if value is not None}
         params = {**self.params, **({"created": created} if created else {})}
-        pages = iterate(
-            self.reader, self.walk.path, params, starting_after=lane["after"], last_created=lane["created"]
-        )
+        pages = iterate(self.reader, self.walk.path, params, starting_after=lane["after"], last_created=lane["created"])
         after, last_created = lane["after"], lane["created"]
         for page in pages:
             observed_at = self.clock.from_local(self.reader.sent_at)

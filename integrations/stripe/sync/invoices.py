@@ -8,6 +8,8 @@ read on its own, or found by paging while a page settles several of them.
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from django.db import connection as database
@@ -18,14 +20,16 @@ from integrations.errors import IntegrationError
 from integrations.models import StripeInvoice, StripeInvoicePayment, StripePaymentIntent
 from integrations.stripe.api.decode import DecodeError, decode, reference
 from integrations.stripe.api.expansion import expand_object
-from integrations.stripe.api.objects import Invoice, InvoicePayment, InvoicePayments, PaymentIntent
-from integrations.stripe.api.pages import cursor_of
+from integrations.stripe.api.objects import Invoice, InvoicePayment, InvoicePayments
+from integrations.stripe.api.pages import cursor_of, iterate
+from integrations.stripe.api.query import object_path
 from integrations.stripe.rules.verdict import verdict
 from integrations.stripe.sync.rows import Batch, Problem
 from integrations.stripe.sync.walks import PAID_INVOICES
 from integrations.stripe.sync.work import Work
 
 CHUNK = 200
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 WORTH_PAGING = 200  # below so many customers, single reads are as cheap as a few pages
 
 # Customers with a subscription that no paid invoice settles: none is newer than their open and uncollectible ones.
@@ -42,13 +46,6 @@ WHERE s.customer_id > %(after)s AND NOT EXISTS (
 )
 """
 
-CLOSED_PAYMENTS = """
-DELETE FROM integrations_stripeinvoicepayment p
-WHERE p.connection_id = %(connection)s
-  AND NOT EXISTS (SELECT 1 FROM integrations_seenid seen
-                  WHERE seen.run_id = %(run)s AND seen.kind = 3 AND seen.stripe_id = p.stripe_id)
-"""
-
 UNSEEN_INVOICES = """
 SELECT i.stripe_id, i.customer_id FROM integrations_stripeinvoice i
 WHERE i.connection_id = %(connection)s AND i.status NOT IN ('paid', 'draft', 'void') AND i.observed_at < %(began)s
@@ -62,7 +59,7 @@ ORDER BY i.stripe_id LIMIT %(limit)s
 def unsettled(work: Work, *, after: str = "", among: list[str] | None = None, limit: int | None = None) -> list[str]:
     """Stripe customers no paid invoice in the mirror settles, in the order of their ids."""
     sql = f"SELECT s.customer_id {UNSETTLED}"
-    values: dict[str, object] = {"connection": work.connection.pk, "after": after}
+    values: dict[str, Any] = {"connection": work.connection.pk, "after": after}
     if among is not None:
         sql += " AND s.customer_id = ANY(%(among)s)"
         values["among"] = among
@@ -80,57 +77,6 @@ def number_unsettled(work: Work) -> int:
     with database.cursor() as cursor:
         cursor.execute(f"SELECT count(*) {UNSETTLED}", {"connection": work.connection.pk, "after": ""})
         return int(cursor.fetchone()[0])
-
-
-def drop_closed_payments(work: Work) -> bool:
-    """Without expansion: forget payments that are open no more, and read the intents that came as ids.
-
-    With expansion open invoices carry all their payments and the intents come with the list of open ones.
-    """
-    if work.connection.can_expand:
-        return True
-    cursor = work.checkpoint["cursors"].get("closed_payments", "")
-    if not cursor and not work.checkpoint.get("unreadable"):
-        with database.cursor() as execute:
-            execute.execute(CLOSED_PAYMENTS, {"connection": work.connection.pk, "run": work.run.pk})
-    while work.may("payment_intent_read") and not work.is_over:
-        open_now = StripeInvoicePayment.objects.filter(
-            connection=work.connection, data__status="open", stripe_id__gt=cursor
-        )
-        chunk = list(open_now.order_by("stripe_id").values_list("stripe_id", "data")[:CHUNK])
-        if not chunk:
-            return True
-        wanted = [intent for _id, data in chunk if (intent := intent_of(data))]
-        batch, read = Batch(work.overrides), 0
-        for _intent, result in work.parallel(wanted, lambda each: read_intent(work, each)):
-            batch.merge(result)
-            read += 1
-        if read < len(wanted):
-            return False  # the slice is over; this round is asked again
-        cursor = work.checkpoint["cursors"]["closed_payments"] = chunk[-1][0]
-        work.commit("closed_payments", batch, own_reads=read)
-    return not work.may("payment_intent_read")
-
-
-def intent_of(data: dict[str, object]) -> str | None:
-    """The payment intent of a mirrored payment."""
-    payment = msgspec.convert(data, InvoicePayment, strict=False)
-    return payment.payment.payment_intent_id if payment.payment else None
-
-
-def read_intent(work: Work, stripe_id: str) -> Batch:
-    """The status of one payment intent; one that is gone or unreadable stays unknown."""
-    batch = Batch(work.overrides)
-    try:
-        intent = work.reader.get_object(f"/v1/payment_intents/{stripe_id}", None, PaymentIntent)
-    except DecodeError as error:
-        batch.problems.append(Problem("invalid_response", "payment_intent", stripe_id, detail=error.detail))
-    except IntegrationError as error:
-        if error.code != "record_gone":
-            raise
-    else:
-        batch.add_payment_intent(intent, work.clock.from_local(work.reader.sent_at))
-    return batch
 
 
 def reread_invoices(work: Work) -> bool:
@@ -151,14 +97,8 @@ def reread_invoices(work: Work) -> bool:
             found = cursor.fetchall()
         if not found:
             return True
-        batch, read = Batch(work.overrides), 0
-        for _pair, result in work.parallel(found, lambda pair: read_invoice(work, *pair)):
-            batch.merge(result)
-            read += 1
-        if read < len(found):
-            return False  # the slice is over; this round is asked again
-        work.checkpoint["cursors"]["closed_invoices"] = found[-1][0]
-        work.commit("closed_invoices", batch, own_reads=read)
+        pairs = [(stripe_id, (stripe_id, customer_id)) for stripe_id, customer_id in found]
+        work.read_each("closed_invoices", pairs, lambda pair: read_invoice(work, *pair), last=found[-1][0])
     return False
 
 
@@ -168,49 +108,50 @@ def read_invoice(work: Work, stripe_id: str, customer_id: str) -> Batch:
     connection = work.connection
     expand = expand_object("invoices", connection.permissions, can_expand=connection.can_expand)
     try:
-        invoice = work.reader.get_object(f"/v1/invoices/{stripe_id}", {"expand": expand}, Invoice)
+        invoice = work.reader.get_object(object_path("invoices", stripe_id), {"expand": expand}, Invoice)
     except DecodeError as error:
         batch.problems.append(Problem("invalid_response", "invoice", stripe_id, customer_id, detail=error.detail))
     except IntegrationError as error:
         if error.code != "record_gone":
             raise
-        batch.gone.append(("invoice", stripe_id))
+        batch.bury("invoice", stripe_id, work.clock.from_local(work.reader.sent_at))
     else:
         batch.add_invoice(invoice, work.clock.from_local(work.reader.sent_at))
     return batch
 
 
 def skim_paid_invoices(work: Work) -> bool:
-    """Page paid invoices, newest first, as long as a page settles more customers than it costs requests."""
-    place = work.checkpoint["cursors"].setdefault("paid_invoices", {"after": "", "created": 0})
+    """Page paid invoices, newest first, as long as a page settles more customers than it costs requests.
+
+    Behind the place it stops at, ``settle`` goes on customer by customer.
+    """
+    place = work.checkpoint["cursors"].setdefault("paid_invoices", {"after": "", "created": 0, "complete": False})
     left = number_unsettled(work)
-    while left > WORTH_PAGING:
-        if work.is_over:
-            return False
-        params = {
-            "status": "paid",
-            "limit": 100,
-            "starting_after": place["after"] or None,
-            "created": {"lte": int(work.began.timestamp())},
-        }
-        page = work.reader.get_page("/v1/invoices", params)
-        observed_at = work.clock.from_local(work.reader.sent_at)
+    if place["complete"] or left <= WORTH_PAGING:
+        return True
+    params = {"status": "paid", "created": {"lte": int(work.began.timestamp())}}
+    pages = iterate(
+        work.reader, PAID_INVOICES.path, params, starting_after=place["after"], last_created=place["created"]
+    )
+    for page in pages:
         batch = PAID_INVOICES.read_page(
             page,
             batch=Batch(work.overrides),
             reader=work.reader,
             connection=work.connection,
-            observed_at=observed_at,
+            observed_at=work.clock.from_local(work.reader.sent_at),
         )
         keep_newest_of_unsettled(work, batch)
         cursor = cursor_of(page)
         if cursor is not None:
             place.update(after=cursor.id, created=cursor.created)
+        place["complete"] = not page.has_more
         work.commit("paid_invoices", batch)
-        now_left = number_unsettled(work)
-        if not page.has_more or left - now_left <= 1:
+        left, before = number_unsettled(work), left
+        if place["complete"] or left <= WORTH_PAGING or before - left <= 1:
             return True
-        left = now_left
+        if work.is_over:
+            return False
     return True
 
 
@@ -229,61 +170,65 @@ def keep_newest_of_unsettled(work: Work, batch: Batch) -> None:
 
 
 def settle(work: Work) -> bool:
-    """Read the newest paid invoice of every customer whose status one could overtake."""
-    while not work.is_over:
-        after = work.checkpoint["cursors"].get("settle", "")
-        chunk = unsettled(work, after=after, limit=CHUNK)
+    """Read the newest paid invoice of every customer whose status one could overtake and none was paged for."""
+    skimmed = work.checkpoint["cursors"].get("paid_invoices", {"created": 0, "complete": False})
+    while not skimmed["complete"] and not work.is_over:
+        chunk = unsettled(work, after=work.checkpoint["cursors"].get("settle", ""), limit=CHUNK)
         if not chunk:
             return True
-        asked = in_doubt(work, chunk)
-        batch, read = Batch(work.overrides), 0
-        for _customer, result in work.parallel(asked, lambda each: read_newest_paid(work, each)):
-            batch.merge(result)
-            read += 1
-        if read < len(asked):
-            return False  # the slice is over; this round is asked again
-        work.checkpoint["cursors"]["settle"] = chunk[-1]
-        work.commit("settle", batch, own_reads=read)
-    return False
+        items = [(customer_id, customer_id) for customer_id in in_doubt(work, chunk, skimmed["created"])]
+        work.read_each("settle", items, lambda each: read_newest_paid(work, each), last=chunk[-1])
+    return bool(skimmed["complete"])
 
 
-def in_doubt(work: Work, customers: list[str]) -> list[str]:
-    """Those whose newest speaking invoice is none, or not a paid one, judged by the rules themselves."""
-    known: dict[str, list[Invoice]] = defaultdict(list)
+def in_doubt(work: Work, customers: list[str], skimmed: int) -> list[str]:
+    """Those whose newest speaking invoice is none, or not a paid one, judged by the rules themselves.
+
+    One that says nothing yet may be due tomorrow, when nobody asks Stripe: it has to be settled then as well. Who has a
+    paid invoice from behind ``skimmed`` (Unix seconds, 0: nothing was paged) has the newest one already.
+    """
+    invoices, intents = load_invoices(work, customers)
+
+    def newest_verdict(known: list[Invoice], now: datetime) -> str:
+        for invoice in sorted(known, key=lambda each: (each.created, each.id), reverse=True):
+            kind = verdict(invoice, intents=intents, now=now).kind
+            if kind != "next":
+                return kind
+        return "next"
+
+    def is_settled(known: list[Invoice]) -> bool:
+        if skimmed and any(each.status == "paid" and each.created > skimmed for each in known):
+            return True
+        return all(newest_verdict(known, now) == "paid" for now in (work.began, END_OF_TIME))
+
+    return [customer_id for customer_id in customers if not is_settled(invoices[customer_id])]
+
+
+def load_invoices(work: Work, customers: list[str]) -> tuple[dict[str, list[Invoice]], dict[str, str]]:
+    """The mirrored invoices of these customers, with their payments, and the statuses of the intents behind those."""
     rows = (
         StripeInvoice.objects.filter(connection=work.connection, customer_id__in=customers)
         .annotate(text=Cast(F("data"), TextField()))
         .values_list("customer_id", "text")
     )
-    for customer_id, text in rows:
-        known[customer_id].append(msgspec.json.decode(text, type=Invoice, strict=False))
-    ids = [invoice.id for invoices in known.values() for invoice in invoices]
+    found = [(customer_id, msgspec.json.decode(text, type=Invoice, strict=False)) for customer_id, text in rows]
     payments: dict[str, list[InvoicePayment]] = defaultdict(list)
-    for invoice_id, data in StripeInvoicePayment.objects.filter(
-        connection=work.connection, invoice_id__in=ids
-    ).values_list("invoice_id", "data"):
+    ids = [invoice.id for _customer_id, invoice in found]
+    of_invoices = StripeInvoicePayment.objects.filter(connection=work.connection, invoice_id__in=ids)
+    for invoice_id, data in of_invoices.values_list("invoice_id", "data"):
         payments[invoice_id].append(msgspec.convert(data, InvoicePayment, strict=False))
-    intents = dict(
-        StripePaymentIntent.objects.filter(
-            connection=work.connection,
-            stripe_id__in=[
-                each.payment.payment_intent_id
-                for group in payments.values()
-                for each in group
-                if each.payment and each.payment.payment_intent_id
-            ],
-        ).values_list("stripe_id", "status")
-    )
-
-    def newest_verdict(invoices: list[Invoice]) -> str:
-        for invoice in sorted(invoices, key=lambda each: (each.created, each.id), reverse=True):
-            full = msgspec.structs.replace(invoice, payments=InvoicePayments(data=payments[invoice.id]))
-            kind = verdict(full, intents=intents, now=work.began).kind
-            if kind != "next":
-                return kind
-        return "next"
-
-    return [customer for customer in customers if newest_verdict(known[customer]) != "paid"]
+    invoices: dict[str, list[Invoice]] = defaultdict(list)
+    for customer_id, invoice in found:
+        inline = InvoicePayments(data=payments[invoice.id])
+        invoices[customer_id].append(msgspec.structs.replace(invoice, payments=inline))
+    wanted = {
+        each.payment.payment_intent_id
+        for group in payments.values()
+        for each in group
+        if each.payment and each.payment.payment_intent_id
+    }
+    intents = StripePaymentIntent.objects.filter(connection=work.connection, stripe_id__in=wanted)
+    return invoices, dict(intents.values_list("stripe_id", "status"))
 
 
 def read_newest_paid(work: Work, customer_id: str) -> Batch:

@@ -10,8 +10,7 @@ from django.db.models.functions import Now
 
 from integrations.models import IssueState, Severity, StripeConnection, SyncIssue, SyncRun
 from integrations.stripe.sync.rows import Problem
-
-WARNINGS = ("no_exchange_rate", "permission_missing", "unknown_value")
+from integrations.stripe.sync.scope_sql import Scope
 
 
 def record(
@@ -55,7 +54,9 @@ def touch(connection: StripeConnection, problem: Problem, run: SyncRun | None) -
     return bool(open_issues.update(**changes))
 
 
-def resolve_errors(connection: StripeConnection, *, stripe_customer_ids: Iterable[str] | None, run: SyncRun | None) -> int:
+def resolve_errors(
+    connection: StripeConnection, *, stripe_customer_ids: Iterable[str] | None, run: SyncRun | None
+) -> int:
     """Close the open errors that a complete look did not meet again.
 
     After a complete run: every error the run did not touch. After a refresh: those of the customers it read.
@@ -68,19 +69,22 @@ def resolve_errors(connection: StripeConnection, *, stripe_customer_ids: Iterabl
     return errors.update(state=IssueState.RESOLVED)
 
 
-# One warning per subject, however many subscriptions meet it: "no rate for NGN" is one thing to resolve.
+# One warning per subject, however many subscriptions meet it: "no rate for NGN" is one thing to resolve. What is outside the
+# scope is as if it were not there. An open warning that says the same is left as it is, unless a run meets it again.
 MISSING_WARNINGS = """
-WITH wanted AS (
-    SELECT split_part(problem, ' ', 1) AS code, substr(problem, strpos(problem, ' ') + 1) AS subject,
-           min(customer_id) AS stripe_customer_id, count(*) AS subscriptions
-    FROM integrations_stripesubscription, unnest(problems) AS problem
-    WHERE connection_id = %(connection)s AND problems <> '{}'
-    GROUP BY 1, 2
-    UNION
-    SELECT split_part(problem, ' ', 1), substr(problem, strpos(problem, ' ') + 1), '', count(*)
-    FROM integrations_billingsummary, unnest(problems) AS problem
-    WHERE connection_id = %(connection)s AND problems <> '{}'
-    GROUP BY 1, 2
+WITH met AS (
+    SELECT problem, s.customer_id AS stripe_customer_id
+    FROM integrations_stripesubscription s, unnest(s.problems) AS problem
+    WHERE s.connection_id = %(connection)s AND s.problems <> '{{}}' AND {scope}
+    UNION ALL
+    SELECT problem, NULL
+    FROM integrations_billingsummary b, unnest(b.problems) AS problem
+    WHERE b.connection_id = %(connection)s AND b.problems <> '{{}}'
+), wanted AS (
+    SELECT split_part(problem, ' ', 1) AS code, left(substr(problem, strpos(problem, ' ') + 1), 255) AS subject,
+           coalesce(min(stripe_customer_id), '') AS stripe_customer_id,
+           count(*) || CASE WHEN count(*) = 1 THEN ' record is' ELSE ' records are' END || ' affected' AS detail
+    FROM met GROUP BY 1, 2
 ), closed AS (
     UPDATE integrations_syncissue AS i SET state = 'resolved'
     WHERE i.connection_id = %(connection)s AND i.state = 'open' AND i.severity = 'warning'
@@ -90,17 +94,19 @@ WITH wanted AS (
 INSERT INTO integrations_syncissue AS i
     (connection_id, run_id, code, severity, state, object_type, object_id, stripe_customer_id, detail, answer,
      first_seen_at, last_seen_at)
-SELECT %(connection)s, %(run)s, w.code, 'warning', 'open', 'figure', left(w.subject, 255), w.stripe_customer_id,
-       w.subscriptions || CASE WHEN w.subscriptions = 1 THEN ' record is' ELSE ' records are' END || ' affected', '',
+SELECT %(connection)s, %(run)s, w.code, 'warning', 'open', 'figure', w.subject, w.stripe_customer_id, w.detail, '',
        clock_timestamp(), clock_timestamp()
 FROM wanted w
 ON CONFLICT (connection_id, code, object_id) WHERE state = 'open'
 DO UPDATE SET last_seen_at = EXCLUDED.last_seen_at, detail = EXCLUDED.detail,
               run_id = coalesce(EXCLUDED.run_id, i.run_id)
+WHERE i.severity = 'warning' AND (i.detail <> EXCLUDED.detail OR EXCLUDED.run_id IS NOT NULL)
 """
 
 
 def sync_warnings(connection: StripeConnection, run: SyncRun | None = None) -> None:
     """Bring the open warnings in line with what the figures leave out now: new subjects open, gone ones resolve."""
+    scope = Scope.of(connection)
+    values = {"connection": connection.pk, "run": run.pk if run else None, **scope.parameters}
     with database.cursor() as cursor:
-        cursor.execute(MISSING_WARNINGS, {"connection": connection.pk, "run": run.pk if run else None})
+        cursor.execute(MISSING_WARNINGS.format(scope=scope.sql), values)

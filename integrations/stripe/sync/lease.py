@@ -36,7 +36,7 @@ WHERE id = %(run)s AND lease_token = %(token)s AND state = 'running' RETURNING c
 ADVANCE = """
 UPDATE integrations_syncrun
 SET lease_until = clock_timestamp() + make_interval(secs => %(seconds)s), claims = 0, checkpoint = %(checkpoint)s,
-    checkpoint_at = coalesce(checkpoint_at, clock_timestamp()), phase = %(phase)s, read = read + %(read)s,
+    checkpoint_at = clock_timestamp(), error_code = '', phase = %(phase)s, read = read + %(read)s,
     own_reads = own_reads + %(own_reads)s, rows_written = rows_written + %(written)s,
     api_requests = api_requests + %(requests)s,
     throttled_at = CASE WHEN %(slowed)s THEN clock_timestamp() ELSE throttled_at END
@@ -45,7 +45,8 @@ WHERE id = %(run)s AND lease_token = %(token)s AND state = 'running' RETURNING c
 
 RELEASE = """
 UPDATE integrations_syncrun
-SET lease_until = clock_timestamp(), lease_token = NULL, api_requests = api_requests + %(requests)s
+SET lease_until = clock_timestamp(), lease_token = NULL, api_requests = api_requests + %(requests)s,
+    error_code = CASE WHEN claims = 0 THEN '' ELSE %(trouble)s END
 WHERE id = %(run)s AND lease_token = %(token)s AND state = 'running' RETURNING cancel_requested
 """
 
@@ -76,13 +77,16 @@ class Lease:
         self._write(ADVANCE, {"phase": phase, "checkpoint": Jsonb(checkpoint), "seconds": LEASE_SECONDS, **numbers})
         self.claims = 0
 
-    def release(self, *, requests: int = 0) -> None:
-        """Let the next slice claim the run at once; raises LeaseLostError."""
-        self._write(RELEASE, {"requests": requests})
+    def release(self, *, requests: int = 0, trouble: str = "") -> None:
+        """Let the next slice claim the run at once; raises LeaseLostError.
+
+        ``trouble`` is the code of what kept this slice from moving anything; it is forgotten once something moves.
+        """
+        self._write(RELEASE, {"requests": requests, "trouble": trouble})
 
     def _write(self, sql: str, values: dict[str, Any]) -> None:
         with database.cursor() as cursor:
-            cursor.execute(sql, {"run": self.run.pk, "token": self.token, **values})
+            cursor.execute(sql, {**values, "run": self.run.pk, "token": self.token})
             row = cursor.fetchone()
         if row is None:
             raise LeaseLostError
@@ -92,7 +96,12 @@ class Lease:
 def claim(run_id: int) -> Lease | None:
     """Take a run that is queued or whose lease is over; None when somebody works on it or it has ended."""
     token = uuid.uuid4()
-    values = {"token": token, "seconds": LEASE_SECONDS, "stale": STALE_CHECKPOINT_HOURS, "run": run_id}
+    values: dict[str, Any] = {
+        "token": token,
+        "seconds": LEASE_SECONDS,
+        "stale": STALE_CHECKPOINT_HOURS,
+        "run": run_id,
+    }
     with database.cursor() as cursor:
         cursor.execute(CLAIM, values)
         row = cursor.fetchone()

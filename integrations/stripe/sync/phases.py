@@ -7,14 +7,17 @@ the few invoices the payment status needs beside them; then matching and roll-up
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
+from django.db import transaction
+
 from integrations.errors import IntegrationError
-from integrations.models import RunKind, StripeConnection
-from integrations.stripe.api.permissions import probe
+from integrations.stripe.api.permissions import PERMISSIONS, probe
 from integrations.stripe.sync import customers_from_stripe, derive, match, rates
 from integrations.stripe.sync.fetch import Fetched, Fetcher, first_lanes
-from integrations.stripe.sync.invoices import drop_closed_payments, reread_invoices, settle, skim_paid_invoices
+from integrations.stripe.sync.invoices import reread_invoices, settle, skim_paid_invoices
+from integrations.stripe.sync.payments import drop_closed_payments, read_intents, read_payments
 from integrations.stripe.sync.rows import Batch
 from integrations.stripe.sync.unseen import read_unseen
 from integrations.stripe.sync.walks import (
@@ -28,9 +31,10 @@ from integrations.stripe.sync.walks import (
     UNCOLLECTIBLE_INVOICES,
     Walk,
 )
-from integrations.stripe.sync.work import Work
+from integrations.stripe.sync.work import StoppedError, Work
 
 PAGES_A_BATCH = 5
+LONGEST_STATEMENT_SECONDS = 600  # the lease over one statement that cannot renew it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +47,47 @@ class Phase:
     wanted: Callable[[Work], bool]
 
 
-def walk(work: Work, what: Walk) -> bool:
-    """Walk a list from its checkpoint; True when every lane is done.
+def step(work: Work, phase: Phase) -> bool:
+    """Do a slice's worth of a phase; True when it is through.
 
-    A permission that turns out to be missing is looked up once more; the figures then say what they lack.
+    A permission that turns out to be missing is looked up: the run goes on without it, and the figures say what they
+    lack. Raises IntegrationError ``permission_missing`` when the lookup finds nothing new, or too little to go on.
     """
-    if not work.may(what.permission):
-        return True
     try:
-        return walk_lanes(work, what)
+        return phase.work(work)
     except IntegrationError as error:
-        if error.code != "permission_missing" or work.checkpoint.get("probed"):
+        if error.code != "permission_missing" or not probe_again(work):
             raise
-        work.checkpoint["probed"] = True
-        probe_again(work.connection, work)
         return False
 
 
-def walk_lanes(work: Work, what: Walk) -> bool:
-    """Fetch, and write several pages at a time with the lanes' new places."""
+def require_access(work: Work) -> None:
+    """See that customers and subscriptions may be read, by the last probe or by a new one.
+
+    Raises IntegrationError ``permission_missing``: without either there is nothing to read.
+    """
+    if not all(work.may(permission.slug) for permission in PERMISSIONS if permission.required):
+        probe_again(work)
+
+
+def probe_again(work: Work) -> bool:
+    """Find out what the connection may read now; True when that is not what we thought.
+
+    Raises ``permission_missing`` when one of the two is gone without which there is nothing to read.
+    """
+    connection, result = work.connection, probe(work.reader)
+    if not result.can_connect:
+        raise IntegrationError("permission_missing", " ".join(result.will_be_blank))
+    before = (connection.permissions, connection.can_expand)
+    connection.permissions, connection.can_expand = list(result.granted), result.can_expand
+    connection.save(update_fields=["permissions", "can_expand"])
+    return before != (connection.permissions, connection.can_expand)
+
+
+def walk(work: Work, what: Walk) -> bool:
+    """Walk a list from its checkpoint, several pages to a batch; True when every lane is done, or none may be read."""
+    if not work.may(what.permission):
+        return True
     lanes = work.checkpoint["walks"].setdefault(what.name, first_lanes())
     fetcher = Fetcher(
         what,
@@ -81,39 +107,27 @@ def walk_lanes(work: Work, what: Walk) -> bool:
             assert fetched.lane is not None and fetched.batch is not None  # noqa: S101, PT018 - only real pages are held
             batch.merge(fetched.batch)
             lanes[fetched.lane].update(after=fetched.after, created=fetched.created, done=fetched.done)
-        work.commit(what.name, batch)
         held.clear()
+        work.commit(what.name, batch)
 
-    pages = fetcher.pages()
-    try:
-        for fetched in pages:
-            if fetched.lane is None:
-                work.keep_lease()
-            else:
-                held.append(fetched)
-            if held and (len(held) >= PAGES_A_BATCH or fetched.done or fetched.lane is None):
+    with work.interruptible(), closing(fetcher.pages()) as pages:
+        try:
+            for fetched in pages:
+                if fetched.lane is None:
+                    work.keep_lease()
+                else:
+                    held.append(fetched)
+                if held and (len(held) >= PAGES_A_BATCH or fetched.done or fetched.lane is None or work.is_over):
+                    write()
+                if work.is_over:
+                    break
+        except (IntegrationError, StoppedError):
+            if held:
                 write()
-            if work.is_over:
-                break
-    except IntegrationError:
-        if held:
-            write()
-        raise
-    finally:
-        pages.close()
+            raise
     if held:
         write()
     return all(lane["done"] for lane in lanes)
-
-
-def probe_again(connection: StripeConnection, work: Work) -> None:
-    """Find out what the connection may read now; raises ``permission_missing`` when the needed two are gone."""
-    result = probe(work.reader)
-    connection.permissions = list(result.granted)
-    connection.can_expand = result.can_expand
-    connection.save(update_fields=["permissions", "can_expand"])
-    if not result.can_connect:
-        raise IntegrationError("permission_missing", " ".join(result.will_be_blank))
 
 
 def walking(what: Walk, wanted: Callable[[Work], bool]) -> Phase:
@@ -124,37 +138,45 @@ def walking(what: Walk, wanted: Callable[[Work], bool]) -> Phase:
 def derive_attached(work: Work) -> bool:
     """Contributions and roll-up, customer by customer in chunks."""
     used = rates.frozen(work.checkpoint)
-    cursor = work.checkpoint["cursors"].get("roll_up", 0)
+    cursors = work.checkpoint["cursors"]
     while not work.is_over:
-        cursor = derive.attached_chunk(work.connection, after=cursor, rates=used, now=work.began)
-        if cursor is None:
-            return True
-        work.checkpoint["cursors"]["roll_up"] = cursor
-        work.commit("roll_up")
+        with transaction.atomic():
+            reached = derive.attached_chunk(
+                work.connection, after=cursors.get("roll_up", 0), rates=used, now=work.began
+            )
+            if reached is None:
+                return True
+            cursors["roll_up"] = reached
+            work.commit("roll_up")
     return False
 
 
 def derive_unattached(work: Work) -> bool:
     """What is at stake on the Stripe customers that nobody has."""
     used = rates.frozen(work.checkpoint)
-    cursor = work.checkpoint["cursors"].get("figures", "")
+    cursors = work.checkpoint["cursors"]
     while not work.is_over:
-        cursor = derive.unattached_chunk(work.connection, after=cursor, rates=used, now=work.began)
-        if cursor is None:
-            return True
-        work.checkpoint["cursors"]["figures"] = cursor
-        work.commit("figures")
+        with transaction.atomic():
+            reached = derive.unattached_chunk(
+                work.connection, after=cursors.get("figures", ""), rates=used, now=work.began
+            )
+            if reached is None:
+                return True
+            cursors["figures"] = reached
+            work.commit("figures")
     return False
 
 
 def match_all(work: Work) -> bool:
-    """Match the whole mirror, in one statement or two."""
-    work.keep_lease(600)
-    with derive.lock(work.connection):
-        match.rematch(work.connection)
-        if not work.is_preview and not work.connection.billing_signal_only and not work.checkpoint.get("incomplete"):
-            customers_from_stripe.create(work.connection)
-            match.rematch(work.connection)
+    """Match the whole mirror, in one statement or two, with the options as they are now."""
+    work.keep_lease(LONGEST_STATEMENT_SECONDS)
+    connection = work.connection
+    with work.fenced(), derive.lock(connection):
+        connection.refresh_from_db(fields=["match_personal_emails", "billing_signal_only"])
+        match.rematch(connection)
+        if not work.is_preview and not connection.billing_signal_only and not work.checkpoint.get("incomplete"):
+            customers_from_stripe.create(connection)
+            match.rematch(connection)
     return True
 
 
@@ -189,6 +211,8 @@ PHASES: tuple[Phase, ...] = (
     walking(OPEN_INVOICES, reads_invoices),
     walking(UNCOLLECTIBLE_INVOICES, reads_invoices),
     Phase("closed_payments", "Checking closed payments", drop_closed_payments, reads_invoices),
+    Phase("payments_of_invoices", "Reading payments of open invoices", read_payments, reads_invoices),
+    Phase("intents", "Reading payment intents", read_intents, reads_invoices),
     Phase("closed_invoices", "Checking closed invoices", reread_invoices, reads_invoices),
     Phase("paid_invoices", "Reading paid invoices", skim_paid_invoices, reads_invoices),
     Phase("settle", "Reading invoices of single customers", settle, reads_invoices),
@@ -198,4 +222,3 @@ PHASES: tuple[Phase, ...] = (
 )
 
 LABELS = {phase.name: phase.label for phase in PHASES}
-COMPLETE_KINDS = (RunKind.INITIAL, RunKind.FULL, RunKind.NIGHTLY)

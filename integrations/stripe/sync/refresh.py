@@ -7,7 +7,8 @@ follows them to the header (docs/architecture.md section 4).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -29,7 +30,7 @@ from integrations.models import (
 )
 from integrations.stripe.api.calls import Call
 from integrations.stripe.api.client import StripeReader
-from integrations.stripe.api.decode import DecodeError, decode
+from integrations.stripe.api.decode import DecodeError
 from integrations.stripe.api.expansion import expand_object
 from integrations.stripe.api.factory import reader_for
 from integrations.stripe.api.objects import (
@@ -37,12 +38,14 @@ from integrations.stripe.api.objects import (
     Customer,
     Invoice,
     InvoicePayment,
+    Page,
     PaymentIntent,
     Price,
     Product,
     Subscription,
 )
 from integrations.stripe.api.pages import iterate
+from integrations.stripe.api.query import object_path
 from integrations.stripe.sync import calls, derive, issues, store, tokens
 from integrations.stripe.sync.catalog import coupon_ids
 from integrations.stripe.sync.clock import DatabaseClock
@@ -50,9 +53,12 @@ from integrations.stripe.sync.rows import Batch, Problem
 from integrations.stripe.sync.walks import (
     OPEN_INVOICES,
     PAID_INVOICES,
+    PAYMENTS,
     SUBSCRIPTIONS,
     UNCOLLECTIBLE_INVOICES,
     Walk,
+    complete_included,
+    complete_items,
 )
 
 
@@ -78,10 +84,10 @@ def refresh(connection: StripeConnection, stripe_customer_id: str, *, actor: Use
     """
     made: deque[Call] = deque()
     try:
-        token = tokens.access_token(connection)
-        reader = reader_for(connection.mode, token, on_call=made.append)
-        look = Look(connection, reader, stripe_customer_id)
-        look.read()
+        reader = reader_for(tokens.mode_of(connection), lambda: tokens.access_token(connection), on_call=made.append)
+        with closing(reader):
+            look = Look(connection, reader, stripe_customer_id)
+            look.read()
     except IntegrationError as error:
         if error.code == "reauthorize":
             tokens.ask_to_reauthorize(connection, error)
@@ -127,7 +133,7 @@ class Look:
 
     def read(self) -> None:
         """Read everything that speaks for this customer."""
-        self._customer()
+        self._read("customers", self.customer_id, Customer, gone="customer")
         self._walk(SUBSCRIPTIONS, {"status": "all"})
         self._missing_subscriptions()
         self._catalog()
@@ -139,48 +145,48 @@ class Look:
         """When the last request was sent, in database time."""
         return self.clock.from_local(self.reader.sent_at)
 
-    def _expand(self, resource: str) -> list[str]:
-        return expand_object(resource, self.connection.permissions, can_expand=self.connection.can_expand)
+    def _read(self, resource: str, stripe_id: str, type_: type[Any], *, gone: str = "") -> None:
+        """Read one object into the batch.
 
-    def _object(self, path: str, resource: str, type_: type[Any], owner: str) -> Any | None:
-        """One object; None when it is gone or cannot be decoded, which becomes a problem."""
+        One that Stripe no longer has is buried in the table ``gone``, one that cannot be decoded becomes a problem.
+        """
+        params = {"expand": expand_object(resource, self.connection.permissions, can_expand=self.connection.can_expand)}
         try:
-            return self.reader.get_object(path, {"expand": self._expand(resource)}, type_)
+            found = self.reader.get_object(object_path(resource, stripe_id), params, type_)
+            observed_at = self.observed_at
+            if isinstance(found, Subscription):
+                found = complete_items(self.reader, self.connection, found)
+            elif isinstance(found, Price | Coupon):
+                found = complete_included(self.reader, self.connection, found)
         except DecodeError as error:
-            kind = type_.__name__.lower()
-            self.batch.problems.append(
-                Problem("invalid_response", kind, path.rsplit("/", 1)[-1], owner, detail=error.detail)
+            problem = Problem(
+                "invalid_response", type_.__name__.lower(), stripe_id, self.customer_id, detail=error.detail
             )
+            self.batch.problems.append(problem)
         except IntegrationError as error:
             if error.code != "record_gone":
                 raise
-        return None
-
-    def _customer(self) -> None:
-        before = len(self.batch.problems)
-        found = self._object(f"/v1/customers/{self.customer_id}", "customers", Customer, self.customer_id)
-        if found is not None:
-            self.batch.add_customer(found, self.observed_at)
-        elif len(self.batch.problems) == before:
-            self.batch.gone.append(("customer", self.customer_id))
+            if gone:
+                self.batch.bury(gone, stripe_id, self.observed_at)
+        else:
+            ADD[type_](self.batch, found, observed_at)
 
     def _walk(self, walk: Walk, params: dict[str, object], *, pages: int | None = None) -> None:
         """Read a list of this customer's."""
         asked = {**walk.parameters(self.connection, "full"), **params, "customer": self.customer_id}
         try:
             for number, page in enumerate(iterate(self.reader, walk.path, asked), start=1):
-                walk.read_page(
-                    page,
-                    batch=self.batch,
-                    reader=self.reader,
-                    connection=self.connection,
-                    observed_at=self.observed_at,
-                )
+                self._read_page(walk, page)
                 if number == pages:
                     return
         except IntegrationError as error:
             if error.code != "record_gone":  # a customer that is gone has no lists
                 raise
+
+    def _read_page(self, walk: Walk, page: Page) -> None:
+        walk.read_page(
+            page, batch=self.batch, reader=self.reader, connection=self.connection, observed_at=self.observed_at
+        )
 
     def _missing_subscriptions(self) -> None:
         """Mirrored live ones the list did not have are read by id."""
@@ -189,12 +195,7 @@ class Look:
         )
         seen = {stripe_id for _kind, stripe_id in self.batch.seen}
         for stripe_id in known.exclude(stripe_id__in=seen).values_list("stripe_id", flat=True):
-            before = len(self.batch.problems)
-            found = self._object(f"/v1/subscriptions/{stripe_id}", "subscriptions", Subscription, self.customer_id)
-            if found is not None:
-                self.batch.add_subscription(found, self.observed_at)
-            elif len(self.batch.problems) == before:
-                self.batch.gone.append(("subscription", stripe_id))
+            self._read("subscriptions", stripe_id, Subscription, gone="subscription")
 
     def _catalog(self) -> None:
         """Prices, products and coupons these subscriptions name and the mirror does not have yet."""
@@ -206,15 +207,13 @@ class Look:
             wanted["coupons"] |= coupon_ids(subscription.discounts)
             for item in subscription.items.data:
                 wanted["coupons"] |= coupon_ids(item.discounts)
-        for resource, permission, model, type_, add in CATALOG:
+        for resource, permission, model, type_ in CATALOG:
             ids = wanted[resource]
             if not ids or permission not in self.connection.permissions:
                 continue
             mirrored = model.objects.filter(connection=self.connection, stripe_id__in=ids)
             for stripe_id in sorted(ids - set(mirrored.values_list("stripe_id", flat=True))):
-                found = self._object(f"/v1/{resource}/{stripe_id}", resource, type_, self.customer_id)
-                if found is not None:
-                    add(self.batch, found, self.observed_at)
+                self._read(resource, stripe_id, type_)
 
     def _invoices(self) -> None:
         """Open and uncollectible ones, the newest paid one, and what became of those that were open."""
@@ -226,40 +225,39 @@ class Look:
             status__in=("paid", "draft", "void")
         )
         for stripe_id in known.exclude(stripe_id__in=seen).values_list("stripe_id", flat=True):
-            found = self._object(f"/v1/invoices/{stripe_id}", "invoices", Invoice, self.customer_id)
-            if found is not None:
-                self.batch.add_invoice(found, self.observed_at)
-            else:
-                self.batch.gone.append(("invoice", stripe_id))
+            self._read("invoices", stripe_id, Invoice, gone="invoice")
+        if not self.connection.can_expand:
+            for stripe_id, row in list(self.batch.tables.get("invoice", {}).items()):
+                if row["status"] == "open":
+                    self._payments_of(stripe_id)
         if "payment_intent_read" in self.connection.permissions:
             self._payment_intents()
 
     def _payment_intents(self) -> None:
         """The status of the intents behind the payments of open invoices."""
-        if not self.connection.can_expand:
-            for invoice_id, row in list(self.batch.tables.get("invoice", {}).items()):
-                if row["status"] == "open":
-                    self._payments_of(invoice_id)
         for row in list(self.batch.tables.get("invoice_payment", {}).values()):
             payment: InvoicePayment = row["data"]
             intent_id = payment.payment.payment_intent_id if payment.payment else None
-            if payment.status == "paid" or not intent_id:
-                continue
-            found = self._object(f"/v1/payment_intents/{intent_id}", "payment_intents", PaymentIntent, self.customer_id)
-            if found is not None:
-                self.batch.add_payment_intent(found, self.observed_at)
+            if payment.status != "paid" and intent_id:
+                self._read("payment_intents", intent_id, PaymentIntent)
 
     def _payments_of(self, invoice_id: str) -> None:
-        for raw in self._raw("/v1/invoice_payments", {"invoice": invoice_id}):
-            self.batch.add_invoice_payment(decode(raw, InvoicePayment), self.observed_at)
-
-    def _raw(self, path: str, params: dict[str, object]) -> Iterator[Any]:
-        for page in iterate(self.reader, path, params):
-            yield from page.data
+        for page in iterate(self.reader, PAYMENTS.path, {"invoice": invoice_id}):
+            self._read_page(PAYMENTS, page)
 
 
-CATALOG: tuple[tuple[str, str, Any, type[Any], Any], ...] = (
-    ("products", "product_read", StripeProduct, Product, Batch.add_product),
-    ("prices", "plan_read", StripePrice, Price, Batch.add_price),
-    ("coupons", "coupon_read", StripeCoupon, Coupon, Batch.add_coupon),
+CATALOG: tuple[tuple[str, str, Any, type[Any]], ...] = (
+    ("products", "product_read", StripeProduct, Product),
+    ("prices", "plan_read", StripePrice, Price),
+    ("coupons", "coupon_read", StripeCoupon, Coupon),
 )
+
+ADD: dict[type[Any], Callable[[Batch, Any, datetime], None]] = {
+    Customer: Batch.add_customer,
+    Subscription: Batch.add_subscription,
+    Invoice: Batch.add_invoice,
+    PaymentIntent: Batch.add_payment_intent,
+    Product: Batch.add_product,
+    Price: Batch.add_price,
+    Coupon: Batch.add_coupon,
+}

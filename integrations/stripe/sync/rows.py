@@ -52,14 +52,15 @@ class Batch:
     """Rows of several pages for one write, each key once: the newest observation of it.
 
     ``tables`` maps a table's name (as in ``store.TABLES``) to rows by Stripe id. ``seen`` are ids a walk has met.
-    ``gone`` are (table, id) of objects Stripe no longer has. ``read`` counts the objects walked, ``unreadable`` those without so much as an id.
+    ``gone`` are objects Stripe no longer has, as (table, id) with the moment it said so. ``read`` counts the objects
+    walked, ``unreadable`` those without so much as an id.
     """
 
     overrides: Overrides
     tables: dict[str, dict[str, Row]] = field(default_factory=dict)
     seen: set[tuple[int, str]] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
-    gone: list[tuple[str, str]] = field(default_factory=list)
+    gone: dict[tuple[str, str], datetime] = field(default_factory=dict)
     read: int = 0
     unreadable: int = 0
 
@@ -82,7 +83,7 @@ class Batch:
                 self.put(table, row)
         self.seen |= other.seen
         self.problems += other.problems
-        self.gone += other.gone
+        self.gone |= other.gone
         self.read += other.read
         self.unreadable += other.unreadable
 
@@ -201,6 +202,10 @@ class Batch:
     def add_coupon(self, coupon: Coupon, observed_at: datetime) -> None:
         """A coupon as its own endpoint shows it."""
         self.put("coupon", {"stripe_id": coupon.id, "observed_at": observed_at, "data": coupon})
+
+    def bury(self, table: str, stripe_id: str, observed_at: datetime) -> None:
+        """Remember that Stripe no longer has an object."""
+        self.gone[table, stripe_id] = observed_at
 
     def see(self, kind: SeenId.Kind, stripe_id: str) -> None:
         """Remember that a walk has met this id."""

@@ -12,16 +12,19 @@ from contextlib import closing
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django_q.tasks import async_task
 
 from integrations.errors import IntegrationError
 from integrations.models import (
+    IssueState,
     RunKind,
     RunState,
     SeenId,
+    Severity,
     StripeConnection,
+    StripeSubscription,
     SyncIssue,
     SyncRun,
     WorkerHeartbeat,
@@ -29,13 +32,14 @@ from integrations.models import (
 from integrations.models.run import ACTIVE_STATES
 from integrations.stripe.sync import counts, issues, lease, rates, tokens
 from integrations.stripe.sync.lease import Lease, LeaseLostError
-from integrations.stripe.sync.phases import PHASES
+from integrations.stripe.sync.phases import PHASES, require_access, step
 from integrations.stripe.sync.work import StoppedError, Work
 
 logger = logging.getLogger(__name__)
 
 CONTINUE = "integrations.stripe.tasks.continue_run"
 CLAIMS_WITHOUT_PROGRESS = 3
+COUNTED = ("subscriptions", "stripe_customers", "matched", "unmatched", "skipped", "ambiguous", "failed")
 
 
 def start(connection: StripeConnection, *, kind: str = RunKind.FULL, actor: User | None, queue: bool = True) -> SyncRun:
@@ -66,8 +70,6 @@ def start(connection: StripeConnection, *, kind: str = RunKind.FULL, actor: User
 
 def mirrored_subscriptions(connection: StripeConnection) -> int:
     """How many subscriptions the mirror has: what a walk can expect to meet."""
-    from integrations.models import StripeSubscription
-
     return StripeSubscription.objects.filter(connection=connection).count()
 
 
@@ -88,11 +90,12 @@ def latest(connection: StripeConnection) -> SyncRun | None:
 
 def cancel(run: SyncRun, *, actor: User | None) -> None:
     """Ask a run to stop; it does at its next batch. A run nobody works on is cancelled at once."""
-    SyncRun.objects.filter(pk=run.pk, state__in=ACTIVE_STATES).update(cancel_requested=True)
+    asked = SyncRun.objects.filter(pk=run.pk, state__in=ACTIVE_STATES).update(cancel_requested=True)
+    if asked:
+        logger.info("run %s: cancelled by %s", run.pk, actor or "the command line")
     held = lease.claim(run.pk)
     if held is not None:
         finish(held, RunState.CANCELLED)
-    logger.info("run %s: cancelled by %s", run.pk, actor)
 
 
 def unattended() -> list[int]:
@@ -109,15 +112,16 @@ def work_is_due() -> bool:
 def continue_run(run_id: int, *, queue: bool = True, on_commit: Callable[[], None] | None = None) -> bool:
     """Work one slice of a run; True when there is more to do. A run somebody else works on is left alone.
 
-    ``on_commit`` is called after each batch that was written.
+    ``on_commit`` is called after each batch that was written. Raises django.db.OperationalError when the database is lost;
+    the run goes on behind its checkpoint once its lease is over.
     """
     held = lease.claim(run_id)
     if held is None:
         return False
-    if held.claims > CLAIMS_WITHOUT_PROGRESS:
-        fail(held, IntegrationError("stalled", f"Nothing moved in {CLAIMS_WITHOUT_PROGRESS} attempts."))
-        return False
     try:
+        if held.claims > CLAIMS_WITHOUT_PROGRESS:
+            fail(held, stalled(held))
+            return False
         more = work_slice(held, on_commit)
     except LeaseLostError:
         logger.warning("run %s: the lease went to somebody else; nothing more is written here", run_id)
@@ -126,6 +130,12 @@ def continue_run(run_id: int, *, queue: bool = True, on_commit: Callable[[], Non
     if more and queue:
         enqueue(run_id)
     return more
+
+
+def stalled(held: Lease) -> IntegrationError:
+    """Why a run that was claimed again and again did not move: what Stripe answered, where that is known."""
+    attempts = f"Nothing moved in {CLAIMS_WITHOUT_PROGRESS} attempts."
+    return IntegrationError(held.run.error_code or "stalled", attempts)
 
 
 def work_slice(held: Lease, on_commit: Callable[[], None] | None) -> bool:
@@ -137,14 +147,12 @@ def work_slice(held: Lease, on_commit: Callable[[], None] | None) -> bool:
     with closing(work):
         try:
             through = work_phases(work)
-        except IntegrationError as error:
-            requests = work.list_calls()
-            return after_error(held, error, requests=requests)
         except StoppedError:
             through = False
+        except IntegrationError as error:
+            return after_error(held, error, work)
         if held.cancel_requested:
-            work.give_back()
-            cancel(held.run, actor=None)
+            finish(held, RunState.CANCELLED, requests=work.list_calls())
             return False
         if not through:
             work.give_back()
@@ -155,10 +163,11 @@ def work_slice(held: Lease, on_commit: Callable[[], None] | None) -> bool:
 
 def work_phases(work: Work) -> bool:
     """Phase by phase; True when all are through."""
+    require_access(work)
     for phase in PHASES:
         if work.is_done(phase.name) or not phase.wanted(work):
             continue
-        while not phase.work(work):
+        while not step(work, phase):
             if work.is_over:
                 return False
         work.finish_phase(phase.name)
@@ -167,64 +176,66 @@ def work_phases(work: Work) -> bool:
     return True
 
 
-def after_error(held: Lease, error: IntegrationError, *, requests: int = 0) -> bool:
-    """What becomes of a run that met an error: another try later, or its end. True when there is more to do."""
+def after_error(held: Lease, error: IntegrationError, work: Work | None = None) -> bool:
+    """What becomes of a run that met an error: another try later, or its end. True when there is more to do.
+
+    ``work`` is the slice it was met in; without it, the slice did not get as far as calling Stripe.
+    """
+    requests = work.list_calls() if work else 0
     if error.code == "reauthorize":
+        if work is not None and tokens.is_renewed(held.run.connection, work.token):
+            held.release(requests=requests)  # somebody traded our token for a new one while we were using it
+            return True
         tokens.ask_to_reauthorize(held.run.connection, error)
     if error.permanent or held.claims >= CLAIMS_WITHOUT_PROGRESS:
-        fail(held, error)
+        fail(held, error, requests=requests)
         return False
     logger.warning("run %s: %s; it goes on later", held.run.pk, error)
-    held.release(requests=requests)
+    held.release(requests=requests, trouble=error.code)
     return True
 
 
-def fail(held: Lease, error: IntegrationError) -> None:
-    """End a run with the reason."""
+def fail(held: Lease, error: IntegrationError, *, requests: int = 0) -> None:
+    """End a run with the reason; ``requests`` were made since its last write."""
     logger.error("run %s failed: %s", held.run.pk, error)
-    finish(held, RunState.FAILED, error_code=error.code, error_detail=error.detail)
+    finish(held, RunState.FAILED, requests=requests, error_code=error.code, error_detail=error.detail)
 
 
 def finish_complete(work: Work) -> None:
     """End a run that went through all its phases: succeeded, or partial when one record or more is missing."""
     run, connection = work.run, work.connection
     incomplete = work.checkpoint.get("incomplete", "")
-    if work.is_preview:
-        finish(work.lease, RunState.SUCCEEDED)
-        return
-    if not work.checkpoint.get("unreadable") and not incomplete:
-        issues.resolve_errors(connection, stripe_customer_ids=None, run=run)
-    issues.sync_warnings(connection, run)
-    errors = SyncIssue.objects.filter(run=run, severity="error", state="open").exists()
+    if not work.is_preview:
+        if not work.checkpoint.get("unreadable") and not incomplete:
+            issues.resolve_errors(connection, stripe_customer_ids=None, run=run)
+        issues.sync_warnings(connection, run)
+    errors = SyncIssue.objects.filter(run=run, severity=Severity.ERROR, state=IssueState.OPEN).exists()
     state = RunState.PARTIAL if errors or incomplete else RunState.SUCCEEDED
+    requests = work.list_calls()
     with transaction.atomic():
-        if state == RunState.SUCCEEDED:
-            StripeConnection.objects.filter(pk=connection.pk).update(
-                last_full_sync_at=Now(), last_look_at=work.began
-            )
-        finish(work.lease, state, error_detail=incomplete)
+        if state == RunState.SUCCEEDED and not work.is_preview:
+            StripeConnection.objects.filter(pk=connection.pk).update(last_full_sync_at=Now(), last_look_at=work.began)
+        finish(work.lease, state, requests=requests, error_detail=incomplete)
 
 
-def finish(held: Lease, state: str, **changes: str) -> None:
+def finish(held: Lease, state: str, *, requests: int = 0, error_code: str = "", error_detail: str = "") -> None:
     """Write the last state of a run with its counts; raises LeaseLostError when it is no longer ours."""
     run = held.run
     found = counts.count(run.connection)
-    warnings = SyncIssue.objects.filter(connection=run.connection, severity="warning", state="open").count()
+    warnings = SyncIssue.objects.filter(
+        connection=run.connection, severity=Severity.WARNING, state=IssueState.OPEN
+    ).count()
     with transaction.atomic():
         ended = SyncRun.objects.filter(pk=run.pk, lease_token=held.token, state=RunState.RUNNING).update(
             state=state,
             finished_at=Now(),
             lease_until=None,
             lease_token=None,
-            subscriptions=found.subscriptions,
-            stripe_customers=found.stripe_customers,
-            matched=found.matched,
-            unmatched=found.unmatched,
-            skipped=found.skipped,
-            ambiguous=found.ambiguous,
-            failed=found.failed,
+            error_code=error_code,
+            error_detail=error_detail,
+            api_requests=F("api_requests") + requests,
             warnings=warnings,
-            **changes,
+            **{name: getattr(found, name) for name in COUNTED},
         )
         if not ended:
             raise LeaseLostError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection as database
 from django.db import transaction
 
-from integrations.models import ScopeFilter, ScopeKind, StripeConnection, StripePrice, StripeProduct
+from integrations.models import ScopeFilter, ScopeKind, StripeConnection, StripeProduct
 from integrations.stripe.rules.plan import plan_label
 from integrations.stripe.sync import counts, derive, match
 from integrations.stripe.sync.counts import Counts
@@ -53,38 +54,62 @@ class Preview:
 
 
 FIGURES = """
-SELECT value, count(*) FILTER (WHERE s.live), coalesce(sum(s.mrr), 0)
-FROM integrations_stripesubscription s, unnest(s.{column}) AS value
-WHERE s.connection_id = %s GROUP BY value
+WITH subscriptions AS MATERIALIZED (
+    SELECT live, mrr, product_ids, lookup_keys FROM integrations_stripesubscription WHERE connection_id = %s
+)
+SELECT 'product', value, count(*) FILTER (WHERE live), sum(mrr)
+FROM subscriptions, unnest(product_ids) AS value GROUP BY value
+UNION ALL
+SELECT 'lookup_key', value, count(*) FILTER (WHERE live), sum(mrr)
+FROM subscriptions, unnest(lookup_keys) AS value GROUP BY value
+UNION ALL
+SELECT 'all', '', count(*) FILTER (WHERE live), coalesce(sum(mrr), 0) FROM subscriptions
+UNION ALL
+SELECT 'without_lookup_key', '', count(*), 0 FROM subscriptions WHERE live AND lookup_keys = '{}'
+UNION ALL
+SELECT 'in_two_products', '', count(*), 0 FROM subscriptions WHERE live AND cardinality(product_ids) > 1
 """
 
-TOTALS = """
-SELECT count(*) FILTER (WHERE live), coalesce(sum(mrr), 0),
-       count(*) FILTER (WHERE live AND lookup_keys = '{}'),
-       count(*) FILTER (WHERE live AND cardinality(product_ids) > 1)
-FROM integrations_stripesubscription WHERE connection_id = %s
+CATALOG = """
+SELECT 'product', stripe_id, name FROM integrations_stripeproduct WHERE connection_id = %(connection)s
+UNION ALL
+SELECT DISTINCT 'lookup_key', lookup_key, lookup_key
+FROM integrations_stripeprice WHERE connection_id = %(connection)s AND lookup_key <> ''
 """
 
 
-def figures(connection: StripeConnection, column: str) -> dict[str, tuple[int, Decimal]]:
-    """Live subscriptions and MRR by product or lookup key."""
+def figures(connection: StripeConnection) -> dict[str, dict[str, tuple[int, Decimal]]]:
+    """Live subscriptions and MRR by product, by lookup key, and in all; one query."""
+    found: dict[str, dict[str, tuple[int, Decimal]]] = defaultdict(dict)
     with database.cursor() as cursor:
-        cursor.execute(FIGURES.format(column=column), [connection.pk])
-        return {value: (number, mrr) for value, number, mrr in cursor.fetchall()}
+        cursor.execute(FIGURES, [connection.pk])
+        for kind, value, number, mrr in cursor.fetchall():
+            found[kind][value] = (number, mrr)
+    return found
+
+
+def catalog(connection: StripeConnection) -> dict[str, dict[str, str]]:
+    """Names of the products, and the lookup keys of the prices, that the account has; one query."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    with database.cursor() as cursor:
+        cursor.execute(CATALOG, {"connection": connection.pk})
+        for kind, value, name in cursor.fetchall():
+            found[kind][value] = name
+    return found
 
 
 def choices(connection: StripeConnection) -> ScopeChoices:
-    """Products and lookup keys that the account really has, the biggest first; chosen ones stay listed."""
+    """Products and lookup keys that the account really has, the biggest first; chosen ones stay listed.
+
+    Three queries, whatever the account has.
+    """
     saved = Scope.of(connection)
-    with database.cursor() as cursor:
-        cursor.execute(TOTALS, [connection.pk])
-        subscriptions, mrr, without_key, in_two = cursor.fetchone()
-    names = dict(StripeProduct.objects.filter(connection=connection).values_list("stripe_id", "name"))
-    products = figures(connection, "product_ids")
-    keys = figures(connection, "lookup_keys")
-    known_keys = set(
-        StripePrice.objects.filter(connection=connection).exclude(lookup_key="").values_list("lookup_key", flat=True)
-    )
+    known = catalog(connection)
+    names, known_keys = known["product"], set(known["lookup_key"])
+    found = figures(connection)
+    products, keys = found["product"], found["lookup_key"]
+    subscriptions, mrr = found["all"][""]
+    without_key, in_two = found["without_lookup_key"][""][0], found["in_two_products"][""][0]
     read = bool(products)
 
     def choice(value: str, label: str, shown_as: str, found: dict[str, tuple[int, Decimal]], chosen: bool) -> Choice:
@@ -102,7 +127,10 @@ def choices(connection: StripeConnection) -> ScopeChoices:
             key=order,
         ),
         lookup_keys=sorted(
-            (choice(each, each, plan_label(each, "lookup_key"), keys, each in saved.lookup_keys) for each in key_values),
+            (
+                choice(each, each, plan_label(each, "lookup_key"), keys, each in saved.lookup_keys)
+                for each in key_values
+            ),
             key=order,
         ),
         without_lookup_key=without_key,
@@ -143,9 +171,9 @@ def save_options(
 
 
 def apply(connection: StripeConnection) -> None:
-    """Match and roll up everything again; a connection that is not connected, or never synced, waits for its run."""
-    if connection.is_connected and connection.last_full_sync_at is not None:
-        derive.rematch(connection, everything=True, origin="Scope or options")
+    """Match and roll up everything again; a connection that is not connected waits until it is."""
+    if connection.is_connected:
+        derive.rematch(connection, everything=True, decided=True, origin="Scope or options")
 
 
 def preview(
@@ -156,11 +184,14 @@ def preview(
     match_personal_emails: bool,
     billing_signal_only: bool = True,
 ) -> Preview:
-    """What saving this would change, computed without writing anything."""
+    """What saving this would change, computed without writing anything.
+
+    ``billing_signal_only`` changes nothing at once: customers are created by the next complete run.
+    """
     options = Options(Scope(tuple(products), tuple(lookup_keys)), match_personal_emails)
-    sql = match.verdicts_sql(options, None) + HEADERS
+    sql = match.verdicts_sql(options) + HEADERS
     with database.cursor() as cursor:
-        cursor.execute(sql, match.parameters(connection, options, None))
+        cursor.execute(sql, match.parameters(connection, options))
         blank, filled = cursor.fetchone()
     return Preview(
         before=counts.count(connection),
@@ -173,9 +204,9 @@ def preview(
 HEADERS = """
 , now_on AS (
     SELECT DISTINCT customer_id FROM integrations_stripecustomer
-    WHERE connection_id = %(connection)s AND match_state = 'matched'
+    WHERE connection_id = %(connection)s AND match_state = 'matched' AND match_reason <> 'winner_ended'
 ), then_on AS (
-    SELECT DISTINCT customer_id FROM verdicts WHERE match_state = 'matched'
+    SELECT DISTINCT customer_id FROM verdicts WHERE match_state = 'matched' AND match_reason <> 'winner_ended'
 )
 SELECT (SELECT count(*) FROM now_on n WHERE NOT EXISTS (SELECT 1 FROM then_on t WHERE t.customer_id = n.customer_id)),
        (SELECT count(*) FROM then_on t WHERE NOT EXISTS (SELECT 1 FROM now_on n WHERE n.customer_id = t.customer_id))

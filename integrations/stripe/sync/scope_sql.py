@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from integrations.models import ScopeFilter, ScopeKind, StripeConnection
+from integrations.models import ScopeKind, StripeConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Scope:
 
     @classmethod
     def of(cls, connection: StripeConnection) -> Scope:
-        """The scope saved for a connection."""
-        rows = list(ScopeFilter.objects.filter(connection=connection).values_list("kind", "value"))
+        """The scope saved for a connection; one query, none when its ``scope`` was prefetched."""
+        rows = [(row.kind, row.value) for row in connection.scope.all()]
         return cls(
             products=tuple(value for kind, value in rows if kind == ScopeKind.PRODUCT),
             lookup_keys=tuple(value for kind, value in rows if kind == ScopeKind.LOOKUP_KEY),
@@ -34,7 +34,7 @@ class Scope:
         """A condition on a subscription row called ``s``; takes the parameters of :meth:`parameters`."""
         if self.is_everything:
             return "TRUE"
-        return "(s.product_ids && %(scope_products)s::text[] OR s.lookup_keys && %(scope_lookup_keys)s::text[])"
+        return "(s.product_ids && %(scope_products)s::varchar[] OR s.lookup_keys && %(scope_lookup_keys)s::varchar[])"
 
     @property
     def parameters(self) -> dict[str, list[str]]:

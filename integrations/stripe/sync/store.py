@@ -153,25 +153,28 @@ def write(connection_id: int, batch: Batch, *, refresh: bool = False) -> int:
 
 
 GONE = {
+    "customer": "UPDATE integrations_stripecustomer AS t SET deleted = TRUE, observed_at = g.observed_at {gone}",
+    "invoice": "DELETE FROM integrations_stripeinvoice AS t USING {rows} WHERE {newer}",
     "subscription": (
-        "UPDATE integrations_stripesubscription SET status = 'canceled', live = FALSE,"
-        """ data = jsonb_set(data, '{status}', '"canceled"')"""
-        " WHERE connection_id = %s AND stripe_id = ANY(%s)"
+        "UPDATE integrations_stripesubscription AS t SET status = 'canceled', live = FALSE,"
+        """ data = jsonb_set(data, '{{status}}', '"canceled"'), observed_at = g.observed_at {gone}"""
     ),
-    "invoice": "DELETE FROM integrations_stripeinvoice WHERE connection_id = %s AND stripe_id = ANY(%s)",
-    "customer": "UPDATE integrations_stripecustomer SET deleted = TRUE WHERE connection_id = %s AND stripe_id = ANY(%s)",
 }
+GONE_ROWS = "unnest(%s::text[], %s::timestamptz[]) AS g(stripe_id, observed_at)"
+GONE_NEWER = "t.connection_id = %s AND t.stripe_id = g.stripe_id AND t.observed_at < g.observed_at"
 
 
 def bury(connection_id: int, batch: Batch) -> int:
     """Take what Stripe no longer has out of the figures: subscriptions end, invoices go, customers are deleted."""
     buried = 0
     for name, sql in GONE.items():
-        ids = [stripe_id for table, stripe_id in batch.gone if table == name]
-        if ids:
-            with connection.cursor() as cursor:
-                cursor.execute(sql, [connection_id, ids])
-                buried += int(cursor.rowcount)
+        gone = sorted((stripe_id, at) for (table, stripe_id), at in batch.gone.items() if table == name)
+        if not gone:
+            continue
+        text = sql.format(rows=GONE_ROWS, newer=GONE_NEWER, gone=f"FROM {GONE_ROWS} WHERE {GONE_NEWER}")
+        with connection.cursor() as cursor:
+            cursor.execute(text, [[each[0] for each in gone], [each[1] for each in gone], connection_id])
+            buried += int(cursor.rowcount)
     return buried
 
 

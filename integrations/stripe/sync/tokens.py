@@ -6,6 +6,7 @@ compare-and-set, not held as a lock across the network; the new pair is stored b
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import timedelta
 
@@ -15,10 +16,20 @@ from django.db.models.functions import Now
 from integrations.errors import IntegrationError
 from integrations.models import AuthKind, ConnectionState, StripeConnection
 from integrations.stripe.api import oauth
+from integrations.stripe.api.calls import Call
+from integrations.stripe.api.permissions import Mode
+from integrations.stripe.sync import calls
+
+logger = logging.getLogger(__name__)
 
 EARLY = timedelta(minutes=10)
 CLAIM = timedelta(seconds=60)
 WAIT_SECONDS = 0.2
+
+
+def mode_of(connection: StripeConnection) -> Mode:
+    """The mode of a connection, as the wire knows it."""
+    return "live" if connection.mode == "live" else "test"
 
 
 def access_token(connection: StripeConnection) -> str:
@@ -35,12 +46,16 @@ def access_token(connection: StripeConnection) -> str:
         if row.token_expires_at is None or row.token_expires_at - row.now > EARLY:
             return row.access_token
         if claim(row):
-            return refresh(row)
-        if row.token_expires_at > row.now:
-            return row.access_token  # somebody refreshes it, and this one is good until then
+            try:
+                return refresh(row)
+            except IntegrationError as error:
+                if error.permanent or row.token_expires_at <= row.now:
+                    raise
+                logger.warning("Stripe %s: %s The token we have is used while it lasts.", row.mode, error)
+                return row.access_token
         if time.monotonic() > deadline:
             raise IntegrationError("stripe_unavailable", "The access token could not be refreshed in time.")
-        time.sleep(WAIT_SECONDS)
+        time.sleep(WAIT_SECONDS)  # somebody refreshes it; the one we have dies the moment that succeeds
 
 
 def claim(connection: StripeConnection) -> bool:
@@ -55,26 +70,49 @@ def claim(connection: StripeConnection) -> bool:
 def refresh(connection: StripeConnection) -> str:
     """Trade the refresh token for a new pair and store it; the caller has claimed the right to.
 
-    Raises IntegrationError ``reauthorize`` when Stripe refuses it; the connection then asks for reauthorisation.
+    Raises IntegrationError ``reauthorize`` when Stripe refuses it; the connection then asks for reauthorisation. Raises
+    ``not_configured``, ``rate_limited`` or ``stripe_unavailable`` when the pair we have may still be good.
     """
+    made: list[Call] = []
     try:
-        grant = oauth.refresh(connection.mode, AuthKind(connection.auth_kind), connection.refresh_token)
-        if connection.account_id and grant.account_id != connection.account_id:
-            raise IntegrationError("wrong_account")
+        grant = oauth.refresh(
+            mode_of(connection),
+            AuthKind(connection.auth_kind),
+            connection.refresh_token,
+            account_id=connection.account_id,
+            on_call=made.append,
+        )
     except IntegrationError as error:
-        changes = {"refresh_claimed_until": None}
-        StripeConnection.objects.filter(pk=connection.pk).update(**changes)
-        if error.permanent:
-            ask_to_reauthorize(connection, error)
-            raise IntegrationError("reauthorize", error.detail) from error
-        raise
-    StripeConnection.objects.filter(pk=connection.pk).update(
-        access_token=grant.access_token,
-        refresh_token=grant.refresh_token,
-        token_expires_at=grant.expires_at,
-        refresh_claimed_until=None,
-    )
-    return grant.access_token
+        StripeConnection.objects.filter(pk=connection.pk).update(refresh_claimed_until=None)
+        if not error.permanent or error.code == "not_configured":
+            raise
+        ask_to_reauthorize(connection, error)
+        raise IntegrationError("reauthorize", error.detail) from error
+    else:
+        # In SQL, not on the instance: whoever disconnected meanwhile must not get a token back.
+        StripeConnection.objects.filter(pk=connection.pk, state=ConnectionState.CONNECTED).update(
+            access_token=grant.access_token,
+            refresh_token=grant.refresh_token,
+            token_expires_at=grant.expires_at,
+            refresh_claimed_until=None,
+        )
+        return grant.access_token
+    finally:
+        calls.record(connection, made)
+
+
+def is_renewed(connection: StripeConnection, token: str) -> bool:
+    """Whether a token that Stripe no longer takes was traded for a new one by somebody else, or is being right now."""
+    deadline = time.monotonic() + CLAIM.total_seconds()
+    while True:
+        row = StripeConnection.objects.annotate(now=Now()).get(pk=connection.pk)
+        if row.state != ConnectionState.CONNECTED:
+            return False
+        if row.access_token != token:
+            return True
+        if row.refresh_claimed_until is None or row.refresh_claimed_until < row.now or time.monotonic() > deadline:
+            return False
+        time.sleep(WAIT_SECONDS)
 
 
 def ask_to_reauthorize(connection: StripeConnection, error: IntegrationError) -> None:

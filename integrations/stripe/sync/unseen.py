@@ -6,12 +6,15 @@ clock. One object without a readable id in the walk, or too many candidates, and
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import connection as database
 
 from integrations.errors import IntegrationError
 from integrations.stripe.api.decode import DecodeError
 from integrations.stripe.api.expansion import expand_object
 from integrations.stripe.api.objects import Subscription
+from integrations.stripe.api.query import object_path
 from integrations.stripe.sync.rows import Batch, Problem
 from integrations.stripe.sync.walks import complete_items
 from integrations.stripe.sync.work import Work
@@ -31,7 +34,13 @@ ORDER BY s.stripe_id LIMIT %(limit)s
 
 def candidates(work: Work, *, after: str, limit: int) -> list[tuple[str, str]]:
     """The next candidates behind ``after``: subscription id and Stripe customer id."""
-    values = {"connection": work.connection.pk, "began": work.began, "after": after, "run": work.run.pk, "limit": limit}
+    values: dict[str, Any] = {
+        "connection": work.connection.pk,
+        "began": work.began,
+        "after": after,
+        "run": work.run.pk,
+        "limit": limit,
+    }
     with database.cursor() as cursor:
         cursor.execute(CANDIDATES, values)
         return list(cursor.fetchall())
@@ -42,21 +51,15 @@ def read_unseen(work: Work) -> bool:
     if work.checkpoint.get("unreadable"):
         work.checkpoint["incomplete"] = "An object without a readable id came; nothing was marked as ended."
         return True
-    cursor = work.checkpoint["cursors"].get("unseen", "")
-    if not cursor and too_many(work):
+    if "unseen" not in work.checkpoint["cursors"] and too_many(work):
         return True
-    found = candidates(work, after=cursor, limit=AT_MOST)
-    while found and not work.is_over:
-        batch, done = Batch(work.overrides), 0
-        for _pair, result in work.parallel(found, lambda pair: read(work, *pair)):
-            batch.merge(result)
-            done += 1
-        if done < len(found):
-            return False  # the slice is over; this round is asked again
-        work.checkpoint["cursors"]["unseen"] = found[-1][0]
-        work.commit("unseen", batch, own_reads=done)
-        found = candidates(work, after=found[-1][0], limit=AT_MOST)
-    return not found
+    while not work.is_over:
+        found = candidates(work, after=work.checkpoint["cursors"].get("unseen", ""), limit=AT_MOST)
+        if not found:
+            return True
+        pairs = [(stripe_id, (stripe_id, customer_id)) for stripe_id, customer_id in found]
+        work.read_each("unseen", pairs, lambda pair: read(work, *pair), last=found[-1][0])
+    return False
 
 
 def too_many(work: Work) -> bool:
@@ -83,16 +86,15 @@ def read(work: Work, stripe_id: str, customer_id: str) -> Batch:
     connection = work.connection
     expand = expand_object("subscriptions", connection.permissions, can_expand=connection.can_expand)
     try:
-        found = work.reader.get_object(f"/v1/subscriptions/{stripe_id}", {"expand": expand}, Subscription)
+        found = work.reader.get_object(object_path("subscriptions", stripe_id), {"expand": expand}, Subscription)
+        observed_at = work.clock.from_local(work.reader.sent_at)
         found = complete_items(work.reader, connection, found)
     except DecodeError as error:
-        batch.problems.append(
-            Problem("invalid_response", "subscription", stripe_id, customer_id, detail=error.detail)
-        )
+        batch.problems.append(Problem("invalid_response", "subscription", stripe_id, customer_id, detail=error.detail))
     except IntegrationError as error:
         if error.code != "record_gone":
             raise
-        batch.gone.append(("subscription", stripe_id))
+        batch.bury("subscription", stripe_id, work.clock.from_local(work.reader.sent_at))
     else:
-        batch.add_subscription(found, work.clock.from_local(work.reader.sent_at))
+        batch.add_subscription(found, observed_at)
     return batch

@@ -42,6 +42,21 @@ def complete_items(reader: StripeReader, connection: StripeConnection, subscript
     return msgspec.structs.replace(subscription, items=SubscriptionItems(data=items))
 
 
+def complete_included(reader: StripeReader, connection: StripeConnection, found: Price | Coupon) -> Price | Coupon:
+    """A price or coupon that was asked for with everything: what Stripe left out then is not there at all.
+
+    Stripe omits an empty ``applies_to`` or ``currency_options`` also when it is expanded; without expansion the same
+    silence means that we do not know.
+    """
+    if not connection.can_expand:
+        return found
+    silent = {name: None for name in INCLUDED if getattr(found, name, None) is msgspec.UNSET}
+    return msgspec.structs.replace(found, **silent)
+
+
+INCLUDED = ("applies_to", "currency_options", "tiers")
+
+
 @dataclass(frozen=True, slots=True)
 class Walk:
     """One list of Stripe's.
@@ -110,8 +125,12 @@ class Walk:
 
 
 PRODUCTS = Walk("products", "Reading products", "products", "product_read", Product, Batch.add_product)
-PRICES = Walk("prices", "Reading prices", "prices", "plan_read", Price, Batch.add_price)
-COUPONS = Walk("coupons", "Reading coupons", "coupons", "coupon_read", Coupon, Batch.add_coupon)
+PRICES = Walk(
+    "prices", "Reading prices", "prices", "plan_read", Price, Batch.add_price, complete=complete_included
+)
+COUPONS = Walk(
+    "coupons", "Reading coupons", "coupons", "coupon_read", Coupon, Batch.add_coupon, complete=complete_included
+)
 SUBSCRIPTIONS = Walk(
     "subscriptions",
     "Reading subscriptions",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -14,7 +15,8 @@ from django.db import connection as database
 from django.db import transaction
 
 from customers.models import PersonalDomain
-from integrations.models import RunKind, SeenId, StripeConnection, SyncRun, WorkerHeartbeat
+from integrations.errors import ERRORS
+from integrations.models import RunKind, SeenId, StripeConnection, SyncIssue, SyncRun, WorkerHeartbeat
 from integrations.stripe.api.calls import Call
 from integrations.stripe.api.factory import reader_for
 from integrations.stripe.sync import calls, issues, store, tokens
@@ -25,9 +27,9 @@ from integrations.stripe.sync.rows import Batch
 SLICE_SECONDS = 20
 RENEW_SECONDS = 10
 READERS = 8
+TROUBLE = {429: "rate_limited", 401: "reauthorize", 403: "permission_missing"}
 
-T = TypeVar("T")
-R = TypeVar("R")
+Item = TypeVar("Item")
 
 
 class StoppedError(Exception):
@@ -38,7 +40,8 @@ class Work:
     """A claimed run with its reader, its clock and its checkpoint.
 
     The checkpoint is a JSON object: ``walks`` (lanes by walk), ``cursors`` (by phase), ``done`` (names of finished phases),
-    ``began`` (when the walk began, database time), ``unreadable`` and ``incomplete`` (why nothing may be marked ended).
+    ``began`` (when the walk began, database time), ``rates`` (the one set the run uses), ``unreadable`` (objects without
+    an id) and ``incomplete`` (why nothing may be marked ended).
     """
 
     def __init__(self, lease: Lease, *, on_commit: Callable[[], None] | None = None) -> None:
@@ -53,15 +56,31 @@ class Work:
         self._on_commit = on_commit
         self._renewed = time.monotonic()
         self._calls: deque[Call] = deque()
-        token = tokens.access_token(self.connection)
-        self.reader = reader_for(self.connection.mode, token, on_call=self._calls.append, sleep=self._sleep)
+        self._failed_call: Call | None = None
+        self.token = tokens.access_token(self.connection)
+        self.reader = reader_for(tokens.mode_of(self.connection), self.token, on_call=self._called, sleep=self._sleep)
         if not self.checkpoint:
             self._begin()
 
     def _begin(self) -> None:
+        """Begin the walk, or begin it again: what an abandoned one saw and complained about is no longer evidence."""
         SeenId.objects.filter(run=self.run).delete()
+        SyncIssue.objects.filter(run=self.run).update(run=None)
         SyncRun.objects.filter(pk=self.run.pk, lease_token=self.lease.token).update(read=0, checkpoint_at=None)
         self.checkpoint = {"began": self.clock.now().isoformat(), "walks": {}, "cursors": {}, "done": []}
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """A stretch of work with threads: setting ``stop`` ends their waiting. Behind it, waiting is possible again."""
+        try:
+            yield
+        finally:
+            self.stop.clear()
+
+    def _called(self, call: Call) -> None:
+        """List a call; remembers one that failed after the last that did not. Runs in the fetchers' threads."""
+        self._calls.append(call)
+        self._failed_call = call if call.error_code else None
 
     def _sleep(self, seconds: float) -> None:
         """Wait in a fetcher's thread, unless the slice ends first."""
@@ -103,7 +122,7 @@ class Work:
 
     def commit(self, phase: str, batch: Batch | None = None, *, own_reads: int = 0, done: bool = False) -> None:
         """Write a batch, what it saw and the checkpoint in one transaction that the lease fences."""
-        requests = list(self._drain_calls())
+        requests = self._drain_calls()
         if done:
             self.checkpoint["done"].append(phase)
         with transaction.atomic():
@@ -129,20 +148,38 @@ class Work:
         if self._on_commit is not None:
             self._on_commit()
 
+    @contextmanager
+    def fenced(self) -> Iterator[None]:
+        """A transaction that is undone when the run is no longer ours at its end; then raises LeaseLostError."""
+        with transaction.atomic():
+            yield
+            self.lease.renew()
+
     def finish_phase(self, phase: str) -> None:
         """Put a phase behind us."""
         self.commit(phase, done=True)
 
     def give_back(self) -> None:
-        """End the slice: the last calls are listed and the lease is free."""
-        requests = list(self._drain_calls())
+        """End the slice: the last calls are listed and the lease is free.
+
+        A slice in which nothing moved says what Stripe answered last: if it goes on like that, it is why the run ends.
+        """
+        requests = self._drain_calls()
         with transaction.atomic():
             calls.record(self.connection, requests)
-            self.lease.release(requests=len(requests))
+            self.lease.release(requests=len(requests), trouble=self.trouble)
+
+    @property
+    def trouble(self) -> str:
+        """The error code of a last call that failed; empty when Stripe answers."""
+        failed = self._failed_call
+        if failed is None:
+            return ""
+        return failed.error_code if failed.error_code in ERRORS else TROUBLE.get(failed.status, "stripe_unavailable")
 
     def list_calls(self) -> int:
-        """List the calls made so far, for a slice that ends with an error; returns their number."""
-        requests = list(self._drain_calls())
+        """List the calls made so far, for a slice that ends for good; returns their number."""
+        requests = self._drain_calls()
         calls.record(self.connection, requests)
         return len(requests)
 
@@ -151,34 +188,57 @@ class Work:
         self.stop.set()
         self.reader.close()
 
-    def parallel(self, items: Iterable[T], read: Callable[[T], R]) -> Iterator[tuple[T, R]]:
-        """``read`` of every item, by a few threads at once, as they finish; renews the lease meanwhile.
+    def read_each(
+        self, phase: str, items: Sequence[tuple[str, Item]], read: Callable[[Item], Batch], *, last: str
+    ) -> bool:
+        """Read items on their own, write what came, and move the phase's cursor behind it.
 
-        Ends early, with the started ones finished, when the slice is over. Raises what ``read`` raises.
+        ``items`` come with the cursor that stands for each, in its order; ``last`` is the cursor behind all of them. False
+        when the slice ended first: the next one begins behind the last item that was read. Raises what ``read`` raises,
+        after what came before it was written.
         """
-        waiting: dict[Future[R], T] = {}
-        source = iter(items)
-        with ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="read") as pool:
+        batch, done, error = Batch(self.overrides), 0, None
+        for future in self._read_in_threads([item for _cursor, item in items], read):
+            error = future.exception()
+            if error is not None:
+                break
+            batch.merge(future.result())
+            done += 1
+        through = done == len(items)
+        if done or through:
+            self.checkpoint["cursors"][phase] = last if through else items[done - 1][0]
+            self.commit(phase, batch, own_reads=done)
+        if error is not None and not isinstance(error, StoppedError):
+            raise error
+        return through
+
+    def _read_in_threads(self, items: Sequence[Item], read: Callable[[Item], Batch]) -> list[Future[Batch]]:
+        """Start reading items in order, a few at once, until all are or the slice is over; returns the ended futures.
+
+        Renews the lease meanwhile. One that fails ends it, and so does the end of the slice: nothing waits any longer.
+        """
+        started: list[Future[Batch]] = []
+        with self.interruptible(), ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="read") as pool:
             try:
-                while True:
-                    while len(waiting) < READERS and not self.is_over:
-                        item = next(source, None)
-                        if item is None:
-                            break
-                        waiting[pool.submit(read, item)] = item
-                    if not waiting:
-                        return
-                    finished, _pending = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
+                pending: set[Future[Batch]] = set()
+                while pending or (len(started) < len(items) and not self.stop.is_set()):
+                    while len(pending) < READERS and len(started) < len(items) and not self.stop.is_set():
+                        started.append(pool.submit(read, items[len(started)]))
+                        pending.add(started[-1])
+                    ended, pending = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
                     self.keep_lease()
-                    for future in finished:
-                        yield waiting.pop(future), future.result()
+                    if self.is_over or any(future.exception() for future in ended):
+                        self.stop.set()
             except BaseException:
                 self.stop.set()
                 raise
+        return started
 
-    def _drain_calls(self) -> Iterator[Call]:
+    def _drain_calls(self) -> list[Call]:
+        drained = []
         while self._calls:
-            yield self._calls.popleft()
+            drained.append(self._calls.popleft())
+        return drained
 
     def _remember_seen(self, batch: Batch) -> None:
         if not batch.seen:

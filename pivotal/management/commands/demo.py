@@ -9,7 +9,10 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
+from django.db.models import Sum
 
+from customers.models import Customer, Environment
+from customers.wording import money
 from integrations.models import RunState, SyncRun
 from pivotal import database
 from pivotal.demo import people
@@ -77,6 +80,9 @@ class Command(BaseCommand):
         counts = f"matched {run.matched}, unmatched {run.unmatched}, skipped {run.skipped}, failed {run.failed}"
         self._say(f"  Sync {run.state}: {run.stripe_customers} Stripe customers with {run.subscriptions} subscriptions")
         self._say(f"    {counts}; ambiguous {run.ambiguous}, part of matched; {run.api_requests} requests to Stripe")
+        billed = Customer.objects.filter(environment=Environment.PRODUCTION).exclude(stripe_customer_id="")
+        mrr = billed.aggregate(sum=Sum("mrr", default=0))["sum"]
+        self._say(f"    {money(mrr)} MRR on {billed.count()} customers")
         if run.error_detail:
             self._say(f"    {run.error_detail}")
         self._say(f"\n  {demo.url}/")

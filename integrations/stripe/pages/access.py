@@ -1,0 +1,46 @@
+"""Who may open a page of the integration: staff of the site *and* the permission, on every view.
+
+``admin_view`` alone lets every staff user in; each page names the permission it needs beside it
+(docs/architecture.md section 8). Somebody who is signed in and may not enter gets the 403 page, not another login.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def admin_page(permission: str) -> Callable[[View[P]], View[P]]:
+    """Guard a view of Admin > Integrations > Stripe with the admin's own check and ``permission``."""
+
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def permitted(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if not request.user.has_perm(permission):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        @wraps(view)
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if request.user.is_authenticated and not admin.site.has_permission(request):
+                raise PermissionDenied
+            return admin.site.admin_view(permitted)(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def person(request: HttpRequest) -> User:
+    """The signed-in user behind a guarded view, for ``actor`` arguments."""
+    assert isinstance(request.user, User)  # noqa: S101 (every caller stands behind a login check)
+    return request.user

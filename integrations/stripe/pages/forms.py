@@ -1,0 +1,112 @@
+"""The forms of the integration page. They check shape; the services decide."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from integrations.models import StripeConnection
+from integrations.stripe.sync.scope import Choice, ScopeChoices
+
+ALL, SOME = "all", "some"
+
+
+class KeyForm(forms.Form):
+    """A restricted key, and the account it belongs to when the key may not say so itself."""
+
+    key = forms.CharField(
+        label=_("Restricted key"),
+        max_length=500,
+        widget=forms.PasswordInput(attrs={"class": "input code", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    account_id = forms.RegexField(
+        label=_("Account id, for links to Stripe"),
+        regex=r"^acct_[A-Za-z0-9]+$",
+        max_length=255,
+        required=False,
+        error_messages={"invalid": _("An account id starts with acct_.")},
+        widget=forms.TextInput(attrs={"class": "input code", "autocomplete": "off", "placeholder": "acct_…"}),
+    )
+
+    def __init__(self, *args: Any, mode: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["key"].widget.attrs["placeholder"] = f"rk_{mode}_…"
+
+
+class OptionValues(TypedDict):
+    """The two toggles as the services take them."""
+
+    match_personal_emails: bool
+    billing_signal_only: bool
+
+
+class OptionsForm(forms.Form):
+    """The two toggles."""
+
+    match_personal_emails = forms.BooleanField(label=_("Match personal emails"), required=False)
+    billing_signal_only = forms.BooleanField(label=_("Billing signal only"), required=False)
+
+    def options(self) -> OptionValues:
+        """The toggles of a valid form."""
+        return OptionValues(
+            match_personal_emails=self.cleaned_data["match_personal_emails"],
+            billing_signal_only=self.cleaned_data["billing_signal_only"],
+        )
+
+
+class ScopeForm(OptionsForm):
+    """Which subscriptions are this workspace's business, and the two toggles.
+
+    Only what the account really has can be chosen; a value that was saved before and has left the account since stays
+    choosable, so that saving does not silently drop it.
+    """
+
+    scope = forms.ChoiceField(choices=[(ALL, ""), (SOME, "")])
+    product = forms.MultipleChoiceField(required=False)
+    lookup_key = forms.MultipleChoiceField(required=False)
+
+    def __init__(self, *args: Any, choices: ScopeChoices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.choices = choices
+        self._offer("product", choices.products)
+        self._offer("lookup_key", choices.lookup_keys)
+
+    def _offer(self, name: str, choices: list[Choice]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.MultipleChoiceField)  # noqa: S101 (declared above)
+        field.choices = [(choice.value, choice.label) for choice in choices]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse "only these" without any."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if cleaned.get("scope") == SOME and not (cleaned.get("product") or cleaned.get("lookup_key")):
+            raise forms.ValidationError(_("Choose at least one product or lookup key, or all active subscriptions."))
+        return cleaned
+
+    def shown_values(self) -> dict[str, Any]:
+        """What the form shows: what was sent, else what is saved."""
+        return {name: self[name].value() for name in self.fields}
+
+    def selection(self) -> dict[str, list[str]]:
+        """Products and lookup keys of a valid form; both empty means all active subscriptions."""
+        if self.cleaned_data["scope"] == ALL:
+            return {"products": [], "lookup_keys": []}
+        return {"products": self.cleaned_data["product"], "lookup_keys": self.cleaned_data["lookup_key"]}
+
+
+def saved_scope(connection: StripeConnection, choices: ScopeChoices) -> ScopeForm:
+    """The form as it was saved last."""
+    products = [choice.value for choice in choices.products if choice.chosen]
+    lookup_keys = [choice.value for choice in choices.lookup_keys if choice.chosen]
+    return ScopeForm(
+        choices=choices,
+        initial={
+            "scope": SOME if products or lookup_keys else ALL,
+            "product": products,
+            "lookup_key": lookup_keys,
+            "match_personal_emails": connection.match_personal_emails,
+            "billing_signal_only": connection.billing_signal_only,
+        },
+    )

@@ -1,0 +1,234 @@
+"""What Stripe puts on the customer pages: header notes, billing card, footer, ⋯ menu, list badges, Admin sidebar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from customers import navigation, wording
+from customers.models import Customer, Environment, PaymentStatus
+from customers.panels import CustomerPanel, Header, Link, ListBadges, MenuItem, Note, Tone, registry
+from integrations.models import Mode, StripeConnection
+from integrations.permissions import CONNECT, DECIDE, READ_LOG
+from integrations.stripe.pages import links
+from integrations.stripe.pages.presenters.badges import badges_of
+from integrations.stripe.pages.presenters.billing import Billing, billing_of, lacks_rate, what_is_left_out
+from integrations.stripe.pages.presenters.billing_card import present_card
+from integrations.stripe.pages.presenters.blank import why_blank
+from integrations.stripe.pages.presenters.page import counts_of, known_connections
+from integrations.stripe.rules.payment_status import sentence
+from integrations.stripe.sync.freshness import allowed_age, freshness_of
+
+OVERVIEW_VIEWS = {f"stripe:{name}" for name in ("integration", "connect_key", "scope", "scope_preview")}
+FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class StripePanel(CustomerPanel):
+    """Stripe's part of the customer pages. Reads our database only; Stripe is never called at page view."""
+
+    def header(self, request: HttpRequest, customer: Customer) -> Header | None:
+        """Freshness, the reason of the payment status, and what a reader has to know beside the figures."""
+        billing = billing_of(request, customer)
+        if not billing.has_figures:
+            blank = why_blank(customer, billing.connection, request.user)
+            note = Note(blank.sentence, "none", Link(_("Why is it blank?"), "#why"))
+            as_of = billing.freshness.as_of
+            return Header("Stripe", attached=False, as_of=as_of, live=billing.freshness.live, notes=[note])
+        left_out = what_is_left_out(billing.summary)
+        return Header(
+            source="Stripe",
+            attached=True,
+            as_of=billing.freshness.as_of,
+            live=billing.freshness.live,
+            stale_reason=stale_sentence(billing),
+            mrr_url=reverse("stripe:receipt", args=[customer.pk]),
+            mrr_incomplete=_("Leaves out %(what)s") % {"what": left_out} if left_out else "",
+            ended_at=billing.ended_at,
+            notes=notes_of(request, billing, left_out),
+            plan_more=plan_more(billing),
+        )
+
+    def cards(self, request: HttpRequest, customer: Customer) -> Sequence[SafeString]:
+        """The billing card, or why there is none."""
+        billing = billing_of(request, customer)
+        if billing.has_figures:
+            return [render_to_string("stripe/customer/billing.html", {"card": present_card(billing)}, request)]
+        context = {
+            "blank": why_blank(customer, billing.connection, request.user),
+            "customer": customer,
+            "connection": billing.connection,
+            "may_decide": may(request, DECIDE),
+            "may_connect": may(request, CONNECT),
+            "may_edit": may(request, "customers.change_customer"),
+            "page_address": request.build_absolute_uri(customer.get_absolute_url()),
+        }
+        return [render_to_string("stripe/customer/blank.html", context, request)]
+
+    def footer(self, request: HttpRequest, customer: Customer) -> SafeString:
+        """The Stripe id with its deep link, and every other Stripe customer behind the figures."""
+        return render_to_string("stripe/customer/footer.html", {"billing": billing_of(request, customer)}, request)
+
+    def menu(self, request: HttpRequest, customer: Customer) -> Sequence[MenuItem]:
+        """**Resync from Stripe**, and the way to Stripe."""
+        billing = billing_of(request, customer)
+        items = []
+        if billing.connection.is_connected:
+            items.append(
+                MenuItem(_("Resync from Stripe"), reverse("stripe:resync", args=[customer.pk]), "post", "resync")
+            )
+        if customer.stripe_customer_id and billing.has_figures:
+            address = links.customer_url(billing.connection, customer.stripe_customer_id)
+            items.append(MenuItem(_("Open in Stripe"), address, icon="external", external=True))
+        return items
+
+    def list_badges(self, request: HttpRequest, customers: Sequence[Customer]) -> Mapping[int, ListBadges]:
+        """Badges of one page of the list."""
+        return badges_of(customers, may_decide=may(request, DECIDE))
+
+    def stale_before(self, environment: str) -> datetime | None:
+        """Everything is stale while disconnected; else what nobody looked at for longer than allowed."""
+        mode = Mode.LIVE if environment == Environment.PRODUCTION else Mode.TEST
+        connection = StripeConnection.objects.filter(mode=mode).first()
+        if connection is None or connection.connected_at is None:
+            return None
+        if not connection.is_connected:
+            return FAR_FUTURE
+        found = freshness_of(connection)
+        return timezone.now() - allowed_age(timezone.now()) if found.stale else None
+
+
+def may(request: HttpRequest, permission: str) -> bool:
+    """Whether the person may enter Django admin and has the permission."""
+    user = request.user
+    return bool(user.is_active and getattr(user, "is_staff", False) and user.has_perm(permission))
+
+
+def stale_sentence(billing: Billing) -> str:
+    """Why the figures are grey; empty while they are fresh."""
+    found = billing.freshness
+    if not found.stale:
+        return ""
+    if found.as_of is None:
+        return _("%(reason)s.") % {"reason": found.reason}
+    return _("%(reason)s. The figures are from %(at)s.") % {"reason": found.reason, "at": wording.when(found.as_of)}
+
+
+def plan_more(billing: Billing) -> int:
+    """How many live subscriptions there are beside the one that names the plan."""
+    live = billing.summary.live_subscriptions if billing.summary else 0
+    return max(0, live - 1)
+
+
+def notes_of(request: HttpRequest, billing: Billing, left_out: str) -> list[Note]:
+    """The lines under the facts, the most urgent one first."""
+    notes = [reason_note(billing), older_note(billing), undecided_note(request, billing)]
+    if left_out:
+        rates = reverse("admin:integrations_exchangerate_add")
+        missing_rate = lacks_rate(billing.summary)
+        link = Link(_("Add a rate"), rates) if missing_rate and may(request, "integrations.add_exchangerate") else None
+        notes.append(Note(_("≥ leaves out %(what)s") % {"what": left_out}, "none", link))
+    return [note for note in notes if note]
+
+
+def reason_note(billing: Billing) -> Note | None:
+    """Why the payment is past due or failing, with the invoice in Stripe."""
+    tones: dict[str, Tone] = {PaymentStatus.FAILING: "failing", PaymentStatus.PAST_DUE: "past_due"}
+    tone = tones.get(billing.customer.payment_status)
+    reason = billing.reason
+    if tone is None or reason is None:
+        return None
+    text = sentence(reason, day=wording.day)
+    if reason.outside_scope:
+        text = _("%(text)s, outside your scope") % {"text": text}
+    owner = next((each for each in billing.attached if each.stripe.stripe_id == reason.customer), None)
+    if owner and len(billing.attached) > 1:
+        text = _("%(text)s, on %(name)s") % {"text": text, "name": owner.name[:80]}
+    link = None
+    if reason.invoice:
+        link = Link(
+            _("Open the invoice in Stripe"), links.invoice_url(billing.connection, reason.invoice), external=True
+        )
+    return Note(text, tone, link)
+
+
+def older_note(billing: Billing) -> Note | None:
+    """Older invoices that a newer one hides."""
+    found = billing.also_open
+    if found is None:
+        return None
+    amounts = " + ".join(wording.money(each.amount, each.currency) for each in found.totals[:3])
+    text = ngettext(
+        "%(number)s older invoice is open: %(amounts)s", "%(number)s older invoices are open: %(amounts)s", found.count
+    ) % {"number": wording.number(found.count), "amounts": amounts}
+    if found.oldest:
+        text = _("%(text)s, since %(day)s") % {"text": text, "day": wording.day(found.oldest)}
+    return Note(text, "past_due", Link(_("See the invoices"), "#invoices"))
+
+
+def undecided_note(request: HttpRequest, billing: Billing) -> Note | None:
+    """A merge nobody has decided on."""
+    flagged = [each for each in billing.attached if each.stripe.ambiguous_kind]
+    if not flagged:
+        return None
+    if any(each.stripe.ambiguous_kind == "several_customers" for each in flagged):
+        text = _("Several customers have the domain %(domain)s; this one has the billing until somebody decides") % {
+            "domain": flagged[0].stripe.email_domain
+        }
+    else:
+        text = ngettext(
+            "%(number)s Stripe customer added up, nobody has decided yet",
+            "%(number)s Stripe customers added up, nobody has decided yet",
+            len(flagged),
+        ) % {"number": wording.number(len(flagged))}
+    if may(request, DECIDE):
+        address = reverse("stripe:ambiguous", args=[billing.connection.mode])
+        return Note(text, "none", Link(_("Compare them"), f"{address}#group-{billing.customer.pk}"))
+    return Note(text, "none", Link(_("See them"), "#stripe-customers"))
+
+
+def sidebar(request: HttpRequest) -> navigation.Section | None:
+    """The Integrations section of the Admin sidebar; counts are those of the mode the page is about."""
+    if not may(request, READ_LOG):
+        return None
+    match = request.resolver_match
+    mode = str(match.kwargs.get("mode", Mode.LIVE)) if match else Mode.LIVE.value
+    connection = (
+        known_connections(request).get(mode)
+        or StripeConnection.objects.filter(mode=mode).first()
+        or StripeConnection(mode=mode)
+    )
+    counts = counts_of(request, connection) if connection.pk and connection.connected_at else None
+    if counts and not counts.stripe_customers:
+        counts = None
+
+    def entry(label: str, view: str, count: int | None = None) -> navigation.Entry:
+        return navigation.Entry(label, reverse(f"stripe:{view}", args=[mode]), nested=True, count=count)
+
+    stripe = reverse("stripe:integration", args=[mode])
+    if match and match.view_name in OVERVIEW_VIEWS:
+        stripe = request.path
+    return navigation.Section(
+        _("Integrations"),
+        [
+            navigation.Entry(_("Stripe"), stripe),
+            entry(_("Ambiguous matches"), "ambiguous", counts.ambiguous if counts else None),
+            entry(_("Unmatched"), "unmatched", counts.unmatched if counts else None),
+            entry(_("Skipped"), "skipped", counts.skipped if counts else None),
+            entry(_("Log"), "log"),
+            entry(_("Calls to Stripe"), "calls"),
+        ],
+    )
+
+
+def register() -> None:
+    """Join the registries of the CRM side; called once when the apps are ready."""
+    registry.register(StripePanel())
+    navigation.register(sidebar)

@@ -1,0 +1,174 @@
+"""Ambiguous matches: each group side by side, as the match rules left it until somebody decides."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Exists, OuterRef
+from django.http import HttpRequest
+
+from customers.keyset import Key, page
+from customers.models import BillingFlag, Customer, Status
+from integrations.models import StripeConnection, StripeCustomer, StripeInvoice, StripeSubscription
+from integrations.stripe.pages import links
+from integrations.stripe.pages.presenters.invoices import STATUS_WORDS
+from integrations.stripe.pages.presenters.lists import Neighbours, cursors, neighbours
+from integrations.stripe.pages.presenters.subscriptions import in_scope
+from integrations.stripe.sync.scope_sql import Scope
+
+PAGE_SIZE = 20
+MEMBERS_SHOWN = 12
+SEVERAL_CUSTOMERS = "several_customers"
+WINNER_ENDED = "winner_ended"
+
+
+@dataclass(slots=True)
+class Member:
+    """A Stripe customer of a group with what tells it from the others."""
+
+    stripe: StripeCustomer
+    url: str
+    plans: list[str] = field(default_factory=list)
+    subscriptions: int = 0
+    mrr: Decimal = Decimal(0)
+    incomplete: bool = False
+    invoice: StripeInvoice | None = None
+    invoice_url: str = ""
+
+    @property
+    def invoice_label(self) -> str:
+        """The newest invoice's number, else its id."""
+        return (self.invoice.number or self.invoice.stripe_id) if self.invoice else ""
+
+    @property
+    def invoice_status(self) -> str:
+        """Stripe's word for the newest invoice."""
+        status = self.invoice.status if self.invoice else ""
+        return str(STATUS_WORDS.get(status, status[:40])) or "—"
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.stripe.name or self.stripe.email or self.stripe.stripe_id
+
+
+@dataclass(slots=True)
+class Group:
+    """Stripe customers that meet on one customer; ``rivals`` are other customers that have the same domain."""
+
+    customer: Customer
+    members: list[Member]
+    since: datetime | None
+    domain: str
+    rivals: list[Customer]
+
+    @property
+    def shown(self) -> list[Member]:
+        """Side by side only as many as fit; the rest is counted."""
+        return self.members[:MEMBERS_SHOWN]
+
+    @property
+    def hidden(self) -> int:
+        """How many members are not shown."""
+        return max(0, len(self.members) - MEMBERS_SHOWN)
+
+    @property
+    def mrr(self) -> Decimal:
+        """What the members bring in together."""
+        return sum((member.mrr for member in self.members), Decimal(0))
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the sum leaves something out."""
+        return BillingFlag.INCOMPLETE in self.customer.billing_flags
+
+    @property
+    def is_shared_by_customers(self) -> bool:
+        """Whether several customers claim the domain, rather than several Stripe customers one customer."""
+        return bool(self.rivals)
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """One page of groups, the most MRR first, and Stripe customers whose winner's billing has ended."""
+
+    groups: list[Group]
+    abandoned: list[Member]
+    neighbours: Neighbours
+
+
+def present_groups(request: HttpRequest, connection: StripeConnection) -> Groups:
+    """The groups with a constant number of queries, however many members they have."""
+    flagged = StripeCustomer.objects.filter(connection=connection).exclude(ambiguous_kind="")
+    with_groups = Customer.objects.filter(Exists(flagged.filter(customer_id=OuterRef("pk"))))
+    shown = page(with_groups, (Key("mrr", descending=True), Key("id")), size=PAGE_SIZE, **cursors(request))
+    of_page = list(flagged.filter(customer__in=shown.rows).order_by("created", "stripe_id"))
+    abandoned = list(flagged.filter(customer=None, ambiguous_kind=WINNER_ENDED).order_by("stripe_id")[:PAGE_SIZE])
+    members = _members(connection, [*of_page, *abandoned])
+    rivals = _rivals(connection, of_page)
+    by_customer: dict[int, list[Member]] = defaultdict(list)
+    for row in of_page:
+        by_customer[row.customer_id or 0].append(members[row.stripe_id])
+    return Groups(
+        groups=[_group(customer, by_customer[customer.pk], rivals) for customer in shown.rows],
+        abandoned=[members[row.stripe_id] for row in abandoned],
+        neighbours=neighbours(request, shown),
+    )
+
+
+def _group(customer: Customer, members: list[Member], rivals: dict[str, list[Customer]]) -> Group:
+    several = [member.stripe for member in members if member.stripe.ambiguous_kind == SEVERAL_CUSTOMERS]
+    others = {rival.pk: rival for row in several for rival in rivals.get(row.email_domain, []) if rival != customer}
+    since = [member.stripe.ambiguous_since for member in members if member.stripe.ambiguous_since]
+    return Group(
+        customer=customer,
+        members=sorted(members, key=lambda member: (-member.mrr, member.stripe.stripe_id)),
+        since=max(since, default=None),
+        domain=next((member.stripe.email_domain for member in members if member.stripe.email_domain), ""),
+        rivals=sorted(others.values(), key=lambda rival: rival.pk),
+    )
+
+
+def _members(connection: StripeConnection, rows: Sequence[StripeCustomer]) -> dict[str, Member]:
+    members = {row.stripe_id: Member(row, links.customer_url(connection, row.stripe_id)) for row in rows}
+    subscriptions = StripeSubscription.objects.filter(
+        in_scope(Scope.of(connection)), connection=connection, customer_id__in=list(members), live=True
+    ).order_by("-mrr", "stripe_id")
+    for subscription in subscriptions.only("customer_id", "plan_label", "mrr", "problems"):
+        member = members[subscription.customer_id]
+        member.subscriptions += 1
+        member.mrr += subscription.mrr
+        member.incomplete |= bool(subscription.problems)
+        if subscription.plan_label:
+            member.plans.append(subscription.plan_label)
+    newest = (
+        StripeInvoice.objects.filter(connection=connection, customer_id__in=list(members))
+        .order_by("customer_id", "-created", "-stripe_id")
+        .distinct("customer_id")
+    )
+    for invoice in newest:
+        member = members[invoice.customer_id]
+        member.invoice = invoice
+        member.invoice_url = links.invoice_url(connection, invoice.stripe_id)
+    return members
+
+
+def _rivals(connection: StripeConnection, rows: Iterable[StripeCustomer]) -> dict[str, list[Customer]]:
+    """Customers of the environment by the domains that several of them claim."""
+    domains = {row.email_domain for row in rows if row.ambiguous_kind == SEVERAL_CUSTOMERS}
+    claiming: dict[str, list[Customer]] = defaultdict(list)
+    if not domains:
+        return claiming
+    matchable = Customer.objects.in_environment(connection.environment).exclude(status=Status.ARCHIVED)
+    for customer in matchable.filter(domain__in=domains):
+        claiming[customer.domain].append(customer)
+    aliases = matchable.filter(domains__domain__in=domains).prefetch_related("domains")
+    for customer in aliases.distinct():
+        for alias in customer.domains.all():
+            if alias.domain in domains:
+                claiming[alias.domain].append(customer)
+    return claiming

@@ -1,0 +1,162 @@
+"""The billing card: subscriptions with their badges, and the invoices behind the payment status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from customers import wording
+from integrations.stripe.api.objects import Subscription
+from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, moment_of
+from integrations.stripe.pages.presenters.invoices import InvoiceLine, invoices_behind
+from integrations.stripe.rules.money import to_cents
+from integrations.stripe.rules.receipt import WHY_ZERO, Receipt
+
+SUBSCRIPTIONS_SHOWN = 50
+EVERY = {
+    "day": gettext_lazy("daily"),
+    "week": gettext_lazy("weekly"),
+    "month": gettext_lazy("monthly"),
+    "year": gettext_lazy("yearly"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionLine:
+    """A subscription in the card; ``mrr`` rounded to cents for reading, the receipt has every digit."""
+
+    subscription: BilledSubscription
+    detail: str
+    status: str
+    status_text: str
+    notes: list[str]
+    mrr: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class BillingCard:
+    """The card of one customer."""
+
+    billing: Billing
+    lines: list[SubscriptionLine]
+    hidden: int
+    invoices: list[InvoiceLine]
+    older_open: int
+
+
+def present_card(billing: Billing) -> BillingCard:
+    """Running subscriptions and the invoices that speak, in the order in which they do."""
+    live = billing.live
+    invoices = invoices_behind(billing, now=timezone.now())
+    return BillingCard(
+        billing=billing,
+        lines=[_line(each, several=len(billing.attached) > 1) for each in live[:SUBSCRIPTIONS_SHOWN]],
+        hidden=max(0, len(live) - SUBSCRIPTIONS_SHOWN),
+        invoices=invoices,
+        older_open=billing.also_open.count if billing.also_open else 0,
+    )
+
+
+def _line(subscription: BilledSubscription, *, several: bool) -> SubscriptionLine:
+    status, text = status_of(subscription.data)
+    detail = [_items(subscription.data)]
+    if subscription.data.currency != "usd":
+        detail.append(_("in %(currency)s") % {"currency": subscription.data.currency.upper()})
+    if several:
+        detail.append(_("on %(name)s") % {"name": subscription.owner.name})
+    return SubscriptionLine(
+        subscription=subscription,
+        detail=", ".join(part for part in detail if part),
+        status=status,
+        status_text=text,
+        notes=_notes(subscription),
+        mrr=to_cents(subscription.row.mrr),
+    )
+
+
+def status_of(data: Subscription) -> tuple[str, str]:
+    """The badge of a subscription: the shape of a status, and the word."""
+    trial_end = moment_of(data.trial_end)
+    known = {
+        "active": ("active", _("Active")),
+        "past_due": ("past_due", _("Past due")),
+        "unpaid": ("failing", _("Unpaid")),
+        "incomplete": ("past_due", _("Incomplete")),
+        "paused": ("none", _("Paused")),
+        "canceled": ("none", _("Ended")),
+        "incomplete_expired": ("none", _("Expired")),
+        "trialing": (
+            "none",
+            _("Trial until %(day)s") % {"day": wording.day(trial_end)} if trial_end else _("Trial"),
+        ),
+    }
+    return known.get(data.status, ("note", data.status[:40]))
+
+
+def _items(data: Subscription) -> str:
+    """``20, monthly`` of the first item, and how many more there are."""
+    items = data.items.data
+    if not items:
+        return ""
+    first = items[0]
+    parts = []
+    if first.quantity is not None:
+        number = wording.number(first.quantity)
+        parts.append(ngettext("%(number)s unit", "%(number)s units", first.quantity) % {"number": number})
+    if first.price.recurring:
+        recurring = first.price.recurring
+        parts.append(_interval(recurring.interval, recurring.interval_count))
+    if len(items) > 1:
+        more = len(items) - 1
+        parts.append(ngettext("%(number)d more item", "%(number)d more items", more) % {"number": more})
+    return ", ".join(parts)
+
+
+def _interval(interval: str, count: int) -> str:
+    if count == 1:
+        return str(EVERY.get(interval, interval))
+    if (interval, count) == ("month", 3):
+        return _("quarterly")
+    return _("every %(count)d %(interval)ss") % {"count": count, "interval": interval}
+
+
+def _notes(subscription: BilledSubscription) -> list[str]:
+    """What a reader has to know beside the status: an end, a pause, a discount, what the figure leaves out."""
+    data = subscription.data
+    notes = []
+    end = ends_at(data)
+    if end:
+        notes.append(_("Ends %(day)s") % {"day": wording.day(end)})
+    if data.pause_collection:
+        resumes = moment_of(data.pause_collection.resumes_at)
+        notes.append(
+            _("Collection paused until %(day)s") % {"day": wording.day(resumes)} if resumes else _("Collection paused")
+        )
+    if subscription.receipt:
+        notes += _receipt_notes(subscription.receipt, is_trial=data.status == "trialing")
+    return [note[:160] for note in notes if note][:4]
+
+
+def _receipt_notes(receipt: Receipt, *, is_trial: bool) -> list[str]:
+    """Why it counts 0, what it leaves out, and its discounts."""
+    problems = [line.detail or line.label for line in receipt.lines if line.problem]
+    if problems:
+        return problems
+    notes = [WHY_ZERO.get(receipt.why_zero, "")] if receipt.why_zero and not is_trial else []
+    discounts = [line for line in receipt.lines if line.kind == "discount"]
+    return notes + [f"{line.label}: {line.detail}" if line.detail else line.label for line in discounts]
+
+
+def ends_at(data: Subscription) -> datetime | None:
+    """When a running subscription is set to end; None when it goes on."""
+    if data.cancel_at is not None:
+        return moment_of(data.cancel_at)
+    if data.cancel_at_period_end:
+        ends = [item.current_period_end for item in data.items.data if item.current_period_end is not None]
+        return moment_of(max(ends, default=None))
+    return None

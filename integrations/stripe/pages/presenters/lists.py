@@ -1,0 +1,151 @@
+"""The lists behind the counts: matched, unmatched, skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+from django.http import HttpRequest, QueryDict
+
+from customers.keyset import Key, Page, page
+from integrations.models import MatchState, Standing, StripeConnection, StripeCustomer
+from integrations.stripe.pages import links
+from integrations.stripe.pages.presenters import reasons
+from integrations.stripe.pages.presenters.subscriptions import mrr_in_scope
+
+PAGE_SIZE = 50
+BY_STAKE = (Key("mrr", descending=True), Key("stripe_id"))
+BY_CUSTOMER = (Key("customer_mrr", descending=True), Key("customer_id"), Key("stripe_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A Stripe customer in a list; ``mrr`` in USD a month over its subscriptions in scope."""
+
+    stripe: StripeCustomer
+    mrr: Decimal
+    why: str
+    url: str
+
+    @property
+    def name(self) -> str:
+        """What people call it: its name, else its e-mail, else its id."""
+        return self.stripe.name or self.stripe.email or self.stripe.stripe_id
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list was narrowed to, as it came in the address."""
+
+    query: str
+    reason: str
+
+    @property
+    def any(self) -> bool:
+        """Whether anything was narrowed."""
+        return bool(self.query or self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The addresses of the pages before and after; empty where there is none."""
+
+    previous: str
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of a list, and the addresses of its neighbours."""
+
+    rows: list[Row]
+    filters: Filters
+    reasons: Mapping[str, reasons.Words]
+    neighbours: Neighbours
+
+
+def matched(request: HttpRequest, connection: StripeConnection) -> Listing:
+    """Matched Stripe customers, those of the largest customers first."""
+    rows = _live(connection, MatchState.MATCHED).select_related("customer").annotate(customer_mrr=F("customer__mrr"))
+    return _listing(request, connection, rows, reasons.MATCHED, BY_CUSTOMER)
+
+
+def unmatched(request: HttpRequest, connection: StripeConnection) -> Listing:
+    """Unmatched Stripe customers, the most MRR at stake first."""
+    return _listing(request, connection, _live(connection, MatchState.UNMATCHED), reasons.UNMATCHED, BY_STAKE)
+
+
+def skipped(request: HttpRequest, connection: StripeConnection) -> Listing:
+    """Skipped Stripe customers, the most MRR first."""
+    return _listing(request, connection, _live(connection, MatchState.SKIPPED), reasons.SKIPPED, BY_STAKE)
+
+
+def _live(connection: StripeConnection, state: MatchState) -> QuerySet[StripeCustomer]:
+    return StripeCustomer.objects.filter(connection=connection, standing=Standing.LIVE, match_state=state)
+
+
+def _listing(
+    request: HttpRequest,
+    connection: StripeConnection,
+    rows: QuerySet[StripeCustomer],
+    known_reasons: Mapping[str, reasons.Words],
+    keys: tuple[Key, ...],
+) -> Listing:
+    filters = _filters(request.GET, known_reasons)
+    shown = page(
+        _narrow(rows, filters).annotate(mrr=mrr_in_scope(connection)), keys, size=PAGE_SIZE, **cursors(request)
+    )
+    return Listing(
+        rows=[
+            Row(
+                stripe=row,
+                mrr=row.mrr,  # type: ignore[attr-defined]  # annotated above
+                why=reasons.sentence(row),
+                url=links.customer_url(connection, row.stripe_id),
+            )
+            for row in shown.rows
+        ],
+        filters=filters,
+        reasons=known_reasons,
+        neighbours=neighbours(request, shown),
+    )
+
+
+def _filters(asked: QueryDict, known_reasons: Mapping[str, reasons.Words]) -> Filters:
+    reason = asked.get("why", "")
+    query = asked.get("q", "").replace("\x00", "").strip()[:200]
+    return Filters(query=query, reason=reason if reason in known_reasons else "")
+
+
+def _narrow(rows: QuerySet[StripeCustomer], filters: Filters) -> QuerySet[StripeCustomer]:
+    if filters.reason:
+        rows = rows.filter(match_reason=filters.reason)
+    if filters.query:
+        text = filters.query
+        rows = rows.filter(Q(name__icontains=text) | Q(email__icontains=text) | Q(stripe_id__startswith=text))
+    return rows
+
+
+def cursors(request: HttpRequest) -> dict[str, str]:
+    """Where the page asked for lies, as :func:`customers.keyset.page` takes it."""
+    return {"after": request.GET.get("after", ""), "before": request.GET.get("before", "")}
+
+
+def neighbours(request: HttpRequest, shown: Page[Any]) -> Neighbours:
+    """The pages beside the one shown."""
+    return Neighbours(
+        previous=address(request, before=shown.before) if shown.before else "",
+        next=address(request, after=shown.after) if shown.after else "",
+    )
+
+
+def address(request: HttpRequest, **cursor: str) -> str:
+    """This page's address at another cursor; its filters stay."""
+    parameters = request.GET.copy()
+    parameters.pop("after", None)
+    parameters.pop("before", None)
+    parameters.update(cursor)
+    return f"{request.path}?{parameters.urlencode()}"

@@ -1,0 +1,115 @@
+"""The integration page: the state of the connection and the one thing to do next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import prefetch_related_objects
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from integrations.models import (
+    Mode,
+    RunKind,
+    RunState,
+    StripeConnection,
+    SyncRun,
+)
+from integrations.stripe.api.permissions import PERMISSIONS, restricted_key_url
+from integrations.stripe.api.presets import preset_for
+from integrations.stripe.pages.addresses import redirect_address
+from integrations.stripe.pages.forms import KeyForm, ScopeForm, saved_scope
+from integrations.stripe.pages.modes import wire_mode
+from integrations.stripe.pages.presenters.connection import (
+    Stage,
+    access_of,
+    banner_of,
+    matchable_customers,
+    stage_of,
+)
+from integrations.stripe.pages.presenters.page import counts_of, render_page
+from integrations.stripe.pages.presenters.reasons import SKIPPED_SHORT
+from integrations.stripe.pages.presenters.runs import present, present_active, recent_runs
+from integrations.stripe.pages.presenters.setup import present_setup
+from integrations.stripe.sync import connections, scope
+
+RECENT_RUNS = 5
+
+
+def render_overview(
+    request: HttpRequest, mode: str, *, key_form: KeyForm | None = None, scope_form: ScopeForm | None = None
+) -> HttpResponse:
+    """The page; a form that was refused comes back with what is wrong with it."""
+    connection = connections.get(mode)
+    prefetch_related_objects([connection], "scope")
+    recent = list(recent_runs(connection, RECENT_RUNS))
+    stage = stage_of(connection, recent)
+    context: dict[str, Any] = {
+        "stage": stage,
+        "banner": banner_of(connection, stage),
+        "needed": [one for one in PERMISSIONS if one.needed],
+        "improving": [one for one in PERMISSIONS if not one.needed],
+    }
+    if stage in (Stage.NEW, Stage.LEFT, Stage.REAUTHORIZE):
+        context |= _ways_to_connect(request, connection, key_form)
+    if stage == Stage.NEW:
+        context["customers"] = matchable_customers(connection)
+    else:
+        context |= _known(request, connection, stage, recent, scope_form)
+    return render_page(request, "stripe/integration.html", connection, context, tabs="stripe:integration")
+
+
+def _ways_to_connect(request: HttpRequest, connection: StripeConnection, form: KeyForm | None) -> dict[str, Any]:
+    """The consent screen, where this server has an app for the mode, and the restricted key."""
+    mode = Mode(connection.mode)
+    other = Mode.TEST if mode == Mode.LIVE else Mode.LIVE
+    return {
+        "has_app": preset_for(wire_mode(mode)) is not None,
+        "redirect_address": redirect_address(request),
+        "key_form": form or KeyForm(mode=mode.value),
+        "key_url": restricted_key_url(wire_mode(mode)),
+        "other": StripeConnection.objects.filter(mode=other).first() or StripeConnection(mode=other),
+        "setting_suffix": mode.value.upper(),
+    }
+
+
+def _known(
+    request: HttpRequest, connection: StripeConnection, stage: str, recent: list[SyncRun], form: ScopeForm | None
+) -> dict[str, Any]:
+    """What there is to say about an account that was connected once."""
+    counts = counts_of(request, connection)
+    # While a run is active no other one can start, so an active one is the newest.
+    active = present_active(connection, recent[0]) if recent else None
+    ended = next((run for run in recent if not run.is_active), None)
+    context: dict[str, Any] = {
+        "counts": counts,
+        "skipped_notes": [
+            (SKIPPED_SHORT.get(reason, reason), number) for reason, number in counts.skipped_by_reason.items() if number
+        ],
+        "active": active,
+        "last_run": present(ended) if ended and not active else None,
+        "recent": [present(run) for run in recent],
+        "access": access_of(connection),
+    }
+    if stage == Stage.SETUP:
+        previewed = any(run.kind == RunKind.PREVIEW and run.state == RunState.SUCCEEDED for run in recent)
+        context["setup"] = present_setup(connection, counts, previewed=previewed)
+    if connection.is_connected:
+        context |= _scope(request, connection, form, saves_at_once=stage == Stage.SETUP)
+    return context
+
+
+def _scope(
+    request: HttpRequest, connection: StripeConnection, form: ScopeForm | None, *, saves_at_once: bool
+) -> dict[str, Any]:
+    """The scope form. Before the first sync there is nothing a change could take away, so it is saved at once."""
+    shown = form or saved_scope(connection, scope.choices(connection))
+    chosen = [choice.label for choice in (*shown.choices.products, *shown.choices.lookup_keys) if choice.chosen]
+    return {
+        "scope_form": shown,
+        "scope_values": shown.shown_values(),
+        "scope_label": ", ".join(chosen),
+        "saves_at_once": saves_at_once,
+        "scope_action": reverse("stripe:scope" if saves_at_once else "stripe:scope_preview", args=[connection.mode]),
+        "personal_skipped": counts_of(request, connection).skipped_by_reason.get("personal_email", 0),
+    }

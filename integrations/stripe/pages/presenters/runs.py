@@ -1,0 +1,93 @@
+"""Runs as the pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from integrations.errors import ERRORS
+from integrations.models import RunKind, RunState, StripeConnection, SyncRun
+from integrations.stripe.sync import runs
+from integrations.stripe.sync.progress import Progress, progress
+
+STATUS = {
+    RunState.SUCCEEDED: "paid",
+    RunState.PARTIAL: "past_due",
+    RunState.FAILED: "failing",
+    RunState.CANCELLED: "none",
+    RunState.QUEUED: "running",
+    RunState.RUNNING: "running",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRun:
+    """The run under way: its bar and whatever holds it up."""
+
+    run: SyncRun
+    progress: Progress
+    silent_since: datetime | None
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether it only fills the mirror."""
+        return self.run.kind == RunKind.PREVIEW
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nobody has taken it up yet."""
+        return self.run.state == RunState.QUEUED
+
+    @property
+    def bar_status(self) -> str:
+        """The tone of the bar."""
+        return "slow" if self.progress.slowed or self.silent_since else ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run in a table."""
+
+    run: SyncRun
+    status: str
+    duration: timedelta | None
+    what: str
+    next_step: str
+
+    @property
+    def started(self) -> datetime:
+        """When it began, or was asked for."""
+        return self.run.started_at or self.run.created_at
+
+
+def present_active(connection: StripeConnection, run: SyncRun | None = None) -> ActiveRun | None:
+    """The active run of a connection, or None; give ``run`` when it is at hand."""
+    active = run or runs.active(connection)
+    if active is None or not active.is_active:
+        return None
+    found = progress(active)
+    silent = found.worker_silent
+    return ActiveRun(run=active, progress=found, silent_since=timezone.now() - silent if silent else None)
+
+
+def present(run: SyncRun) -> RunRow:
+    """One run, with what went wrong in words when something did."""
+    ended = run.finished_at or (timezone.now() if run.started_at and run.is_active else None)
+    text = ERRORS.get(run.error_code)
+    what = " ".join(part for part in (_(text.what) if text else "", run.error_detail) if part)
+    return RunRow(
+        run=run,
+        status=STATUS[RunState(run.state)],
+        duration=ended - run.started_at if ended and run.started_at else None,
+        what=what,
+        next_step=_(text.next_step) if text else "",
+    )
+
+
+def recent_runs(connection: StripeConnection, number: int) -> Sequence[SyncRun]:
+    """The newest runs, newest first; an active one is among them."""
+    return list(SyncRun.objects.filter(connection=connection).select_related("started_by").order_by("-pk")[:number])

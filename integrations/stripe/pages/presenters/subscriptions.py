@@ -1,0 +1,34 @@
+"""Subscriptions of the mirror as queries: in scope or not, and what they add up to."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.db.models import DecimalField, OuterRef, Q, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+
+from integrations.models import StripeConnection, StripeSubscription
+from integrations.stripe.sync.scope_sql import Scope
+
+MRR = DecimalField[Decimal, Decimal](max_digits=30, decimal_places=12)
+
+
+def in_scope(scope: Scope) -> Q:
+    """Subscriptions with a chosen product or lookup key; all when none is chosen (docs/rules.md section 1)."""
+    if scope.is_everything:
+        return Q()
+    return Q(product_ids__overlap=list(scope.products)) | Q(lookup_keys__overlap=list(scope.lookup_keys))
+
+
+def mrr_in_scope(connection: StripeConnection) -> Coalesce:
+    """Per Stripe customer, the exact MRR of its subscriptions in scope; 0 without any."""
+    total = (
+        StripeSubscription.objects.filter(
+            in_scope(Scope.of(connection)), connection=connection, customer_id=OuterRef("stripe_id")
+        )
+        .order_by()
+        .values("customer_id")
+        .annotate(total=Sum("mrr"))
+        .values("total")
+    )
+    return Coalesce(Subquery(total, output_field=MRR), Value(Decimal(0), output_field=MRR))

@@ -1,0 +1,42 @@
+"""Addresses of Admin > Integrations > Stripe, and what the integration adds to a customer's page."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path, register_converter
+
+from integrations.stripe.pages.modes import ModeConverter
+from integrations.stripe.pages.views import connecting, customers, disconnecting, lists, log, overview, runs, scope
+
+register_converter(ModeConverter, "stripe_mode")
+
+app_name = "stripe"
+
+MODE = "admin/integrations/stripe/<stripe_mode:mode>/"
+
+urlpatterns: list[URLPattern] = [
+    path("admin/integrations/stripe/", overview.integration, name="integration"),
+    path("admin/integrations/stripe/callback/", connecting.callback, name="callback"),
+    path(MODE, overview.integration, name="integration"),
+    path(f"{MODE}connect/", connecting.connect, name="connect"),
+    path(f"{MODE}connect-key/", connecting.connect_key, name="connect_key"),
+    path(f"{MODE}permissions/", connecting.recheck, name="recheck"),
+    path(f"{MODE}disconnect/", disconnecting.disconnect, name="disconnect"),
+    path(f"{MODE}clear-billing/", disconnecting.clear_billing, name="clear_billing"),
+    path(f"{MODE}delete-mirror/", disconnecting.delete_mirror, name="delete_mirror"),
+    path(f"{MODE}scope/", scope.save, name="scope"),
+    path(f"{MODE}scope/preview/", scope.preview, name="scope_preview"),
+    path(f"{MODE}options/", scope.options, name="options"),
+    path(f"{MODE}run/", runs.run, name="run_start"),
+    path(f"{MODE}run/", runs.run, name="run_progress"),
+    path(f"{MODE}run/<int:run_id>/cancel/", runs.cancel, name="run_cancel"),
+    path(f"{MODE}matched/", lists.matched, name="matched"),
+    path(f"{MODE}unmatched/", lists.unmatched, name="unmatched"),
+    path(f"{MODE}skipped/", lists.skipped, name="skipped"),
+    path(f"{MODE}ambiguous/", lists.ambiguous, name="ambiguous"),
+    path(f"{MODE}log/", log.log, name="log"),
+    path(f"{MODE}log/<int:run_id>/", log.run_detail, name="run_detail"),
+    path(f"{MODE}calls/", log.calls, name="calls"),
+    path(f"{MODE}issues/<int:issue_id>/retry/", log.issue_retry, name="issue_retry"),
+    path("customers/<int:customer_id>/receipt/", customers.receipt, name="receipt"),
+    path("customers/<int:customer_id>/resync/", customers.resync, name="resync"),
+]

@@ -1,0 +1,54 @@
+"""The lists behind the counts, each opened by its card."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from integrations.permissions import READ_LOG
+from integrations.stripe.pages.access import admin_page
+from integrations.stripe.pages.presenters import lists
+from integrations.stripe.pages.presenters.ambiguous import present_groups
+from integrations.stripe.pages.presenters.page import counts_of, render_page
+from integrations.stripe.sync import connections
+
+
+@admin_page(READ_LOG)
+@require_GET
+def matched(request: HttpRequest, mode: str) -> HttpResponse:
+    """Stripe customers that found their customer."""
+    connection = connections.get(mode)
+    context = {"listing": lists.matched(request, connection), "counts": counts_of(request, connection)}
+    return render_page(request, "stripe/matched.html", connection, context, here=_("Matched"), tabs="stripe:matched")
+
+
+@admin_page(READ_LOG)
+@require_GET
+def unmatched(request: HttpRequest, mode: str) -> HttpResponse:
+    """Stripe customers without a customer, the most MRR at stake first."""
+    connection = connections.get(mode)
+    context = {"listing": lists.unmatched(request, connection), "counts": counts_of(request, connection)}
+    return render_page(
+        request, "stripe/unmatched.html", connection, context, here=_("Unmatched"), tabs="stripe:unmatched"
+    )
+
+
+@admin_page(READ_LOG)
+@require_GET
+def skipped(request: HttpRequest, mode: str) -> HttpResponse:
+    """Stripe customers the rules leave out, by reason."""
+    connection = connections.get(mode)
+    context = {"listing": lists.skipped(request, connection), "counts": counts_of(request, connection)}
+    return render_page(request, "stripe/skipped.html", connection, context, here=_("Skipped"), tabs="stripe:skipped")
+
+
+@admin_page(READ_LOG)
+@require_GET
+def ambiguous(request: HttpRequest, mode: str) -> HttpResponse:
+    """Groups that share a domain, side by side."""
+    connection = connections.get(mode)
+    context = {"page": present_groups(request, connection), "counts": counts_of(request, connection)}
+    return render_page(
+        request, "stripe/ambiguous.html", connection, context, here=_("Ambiguous matches"), tabs="stripe:ambiguous"
+    )

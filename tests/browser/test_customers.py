@@ -1,0 +1,112 @@
+"""The customer pages in a browser: keyboard, narrow and dark, without script, and for everybody."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit
+from tests.factories import ActivityFactory, AdminFactory, CustomerDomainFactory, CustomerFactory, MrrPointFactory
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def has_no_sideways_scrolling(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+def test_slash_searches_and_j_k_enter_open_a_customer(visit: Visit) -> None:
+    for name, mrr in (("First", 300), ("Second", 200), ("Third", 100)):
+        CustomerFactory(name=name, billed=True, mrr=mrr)
+    page = visit("/customers/", AdminFactory())
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search", exact=True)).to_be_focused()
+    page.keyboard.press("Escape")
+    page.get_by_label("Search", exact=True).blur()
+    for key in "jjjjk":
+        page.keyboard.press(key)
+    expect(page.get_by_role("link", name="Second")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Second")
+
+
+def test_letters_typed_into_a_field_stay_letters(visit: Visit) -> None:
+    CustomerFactory(billed=True)
+    page = visit("/customers/", AdminFactory())
+    page.get_by_label("Search", exact=True).fill("")
+    page.get_by_label("Search", exact=True).press_sequentially("jk/")
+    expect(page.get_by_label("Search", exact=True)).to_have_value("jk/")
+
+
+def test_filters_and_pages_work_without_script(visit: Visit) -> None:
+    CustomerFactory(name="Failing Ltd", billed=True, payment_status="failing")
+    CustomerFactory(name="Paid Ltd", billed=True)
+    page = visit("/customers/", AdminFactory(), java_script_enabled=False)
+    page.get_by_label("Payment status").select_option("failing")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("link", name="Failing Ltd")).to_be_visible()
+    expect(page.get_by_role("link", name="Paid Ltd")).to_have_count(0)
+    page.get_by_role("link", name="Remove filter: Payment status: Failing").click()
+    expect(page.get_by_role("link", name="Paid Ltd")).to_be_visible()
+
+
+def test_the_status_menu_opens_by_keyboard_and_closes_with_escape(visit: Visit) -> None:
+    customer = CustomerFactory()
+    page = visit(customer.get_absolute_url(), AdminFactory())
+    summary = page.get_by_label("Status: active, change")
+    summary.press("Enter")
+    expect(page.get_by_role("button", name="Mark as churned")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Mark as churned")).to_be_hidden()
+    expect(summary).to_be_focused()
+    summary.press("Enter")
+    page.get_by_role("button", name="Mark as churned").click()
+    expect(page.get_by_role("status")).to_contain_text("is now churned")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_pages_fit_and_have_no_accessibility_violations(visit: Visit, width: int, scheme: str) -> None:
+    customer = CustomerFactory(
+        name="Ostfriesische Versicherungs- und Rückversicherungsgesellschaft mbH & Co. KG",
+        billed=True,
+        payment_status="failing",
+        billing_flags=["undecided", "incomplete", "older_invoice_open"],
+    )
+    CustomerFactory(domain=customer.domain, billed=True, payment_status="past_due")
+    CustomerFactory(name="Blank")
+    ActivityFactory(customer=customer)
+    MrrPointFactory(customer=customer)
+    CustomerDomainFactory(customer=customer)
+    admin = AdminFactory()
+    paths = [
+        "/customers/",
+        customer.get_absolute_url(),
+        f"/customers/{customer.pk}/edit",
+        f"/customers/{customer.pk}/activity",
+        "/customers/new",
+    ]
+    page = visit(paths[0], admin, width=width, color_scheme=scheme)
+    for path in paths:
+        page.goto(path)
+        assert has_no_sideways_scrolling(page), path
+        result = Axe().run(page)
+        assert result.violations_count == 0, f"{path}: {result.generate_report()}"
+
+
+def test_logging_in_and_out(visit: Visit) -> None:
+    person = AdminFactory(username="priya")
+    person.set_password("a long password")
+    person.save()
+    page = visit("/customers/")
+    expect(page).to_have_url(re.compile(r"/login/\?next=/customers/$"))
+    page.get_by_label("Username").fill("priya")
+    page.get_by_label("Password").fill("a long password")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Customers")).to_be_visible()
+    page.get_by_label("account menu").click()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()

@@ -1,0 +1,139 @@
+"""Who may open and do what, as a table over every view (docs/architecture.md section 8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from integrations.models import Mode, StripeConnection
+from integrations.stripe.pages.urls import urlpatterns
+from tests.factories import AdminFactory, CustomerFactory, OwnerFactory, StaffFactory, UserFactory
+from tests.integrations.stripe.pages.factories import ConnectionFactory, IssueFactory, RunFactory, StripeCustomerFactory
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE: dict[str, Any] = {
+    "nobody": None,
+    "no group": lambda: UserFactory(group=""),
+    "member": UserFactory,
+    "staff": StaffFactory,
+    "admin": AdminFactory,
+    "owner": OwnerFactory,
+}
+ADMINS = {"admin", "owner"}
+LOG_READERS = {"staff", "admin", "owner"}
+EVERYBODY_IN = {"member", "staff", "admin", "owner"}
+
+TABLE = [
+    ("GET", "integration", LOG_READERS),
+    ("GET", "callback", ADMINS),
+    ("POST", "connect", ADMINS),
+    ("POST", "connect_key", ADMINS),
+    ("POST", "recheck", ADMINS),
+    ("GET", "disconnect", ADMINS),
+    ("POST", "disconnect", ADMINS),
+    ("GET", "clear_billing", ADMINS),
+    ("POST", "clear_billing", ADMINS),
+    ("GET", "delete_mirror", ADMINS),
+    ("POST", "delete_mirror", ADMINS),
+    ("POST", "scope", ADMINS),
+    ("POST", "scope_preview", ADMINS),
+    ("POST", "options", ADMINS),
+    ("POST", "run_start", ADMINS),
+    ("GET", "run_progress", LOG_READERS),
+    ("POST", "run_cancel", ADMINS),
+    ("GET", "matched", LOG_READERS),
+    ("GET", "unmatched", LOG_READERS),
+    ("GET", "skipped", LOG_READERS),
+    ("GET", "ambiguous", LOG_READERS),
+    ("GET", "log", LOG_READERS),
+    ("GET", "run_detail", LOG_READERS),
+    ("GET", "calls", LOG_READERS),
+    ("POST", "issue_retry", LOG_READERS),
+    ("GET", "receipt", EVERYBODY_IN),
+    ("POST", "resync", EVERYBODY_IN),
+]
+
+
+def address(view: str) -> str:
+    """The address of a view, with rows behind it."""
+    connection = ConnectionFactory(mode=Mode.TEST, state="disconnected")
+    if view == "callback":
+        return reverse("stripe:callback")
+    if view in ("receipt", "resync"):
+        customer = CustomerFactory(billed=True, environment="staging")
+        StripeCustomerFactory(connection=connection, customer=customer)
+        return reverse(f"stripe:{view}", args=[customer.pk])
+    arguments: list[Any] = [connection.mode]
+    if view in ("run_cancel", "run_detail"):
+        arguments.append(RunFactory(connection=connection).pk)
+    if view == "issue_retry":
+        arguments.append(IssueFactory(connection=connection).pk)
+    return reverse(f"stripe:{view}", args=arguments)
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize(("method", "view", "allowed"), TABLE)
+def test_only_the_people_named_get_in(client: Client, method: str, view: str, allowed: set[str], who: str) -> None:
+    url = address(view)
+    person = PEOPLE[who]() if PEOPLE[who] else None
+    if person:
+        client.force_login(person)
+    response = client.generic(method, url)
+    if who in allowed:
+        assert response.status_code in (200, 302)
+        assert not response.headers.get("Location", "").startswith(("/login/", "/admin/login/"))
+    elif person is None:
+        assert response.status_code == 302
+        assert "/login/" in response["Location"]
+    else:
+        assert response.status_code in (403, 404)
+
+
+def test_the_table_names_every_view() -> None:
+    assert {pattern.name for pattern in urlpatterns} == {view for _method, view, _allowed in TABLE}
+
+
+@pytest.mark.parametrize(
+    "view", ["connect", "connect_key", "recheck", "options", "run_cancel", "issue_retry", "resync"]
+)
+def test_what_changes_something_is_never_a_link(client: Client, view: str) -> None:
+    client.force_login(OwnerFactory())
+    assert client.get(address(view)).status_code == 405
+
+
+def test_a_change_needs_the_form_of_our_own_page() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(OwnerFactory())
+    assert client.post(address("disconnect")).status_code == 403
+
+
+@pytest.mark.parametrize("view", ["run_cancel", "run_detail", "issue_retry"])
+def test_a_row_of_the_other_mode_is_not_found(client: Client, view: str) -> None:
+    client.force_login(OwnerFactory())
+    url = address(view).replace("/test/", "/live/")
+    method = "GET" if view == "run_detail" else "POST"
+    assert client.generic(method, url).status_code == 404
+
+
+def test_a_member_who_may_open_only_their_own_does_not_find_the_others(client: Client, settings: Any) -> None:
+    settings.DEFAULT_ACCESS = "assigned"
+    client.force_login(UserFactory())
+    assert client.get(address("receipt")).status_code == 404
+    assert client.post(address("resync")).status_code == 404
+
+
+def test_somebody_signed_in_without_access_meets_the_designed_page(client: Client) -> None:
+    client.force_login(UserFactory())
+    response = client.get(address("integration"))
+    assert response.status_code == 403
+    assert "403.html" in [template.name for template in response.templates]
+
+
+def test_opening_the_page_makes_the_row_of_the_mode(client: Client) -> None:
+    client.force_login(OwnerFactory())
+    client.get(reverse("stripe:integration"))
+    assert StripeConnection.objects.get().mode == Mode.LIVE

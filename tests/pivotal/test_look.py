@@ -1,0 +1,116 @@
+"""The frame of every page: tags, error pages, the Admin sidebar, and nothing a strict CSP would block."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.template import Context, Template
+from django.test import Client, RequestFactory
+from django.utils import timezone
+
+from customers import navigation as registry
+from customers.navigation import Entry, Section
+from pivotal import drawings
+from pivotal.navigation import admin_sections
+from tests.factories import AdminFactory, CustomerFactory, OwnerFactory, UserFactory
+
+TEMPLATES = sorted((Path(settings.BASE_DIR) / "templates").rglob("*.html"))
+
+
+def rendered(source: str, **context: object) -> str:
+    return Template(source).render(Context(context))
+
+
+def test_a_moment_carries_the_absolute_one_in_its_title() -> None:
+    html = rendered("{{ moment|ago }}", moment=timezone.now() - timedelta(seconds=40))
+    assert re.fullmatch(r'<time datetime="[^"]+" title="\d+ \w+ \d{4}, [\d:]+ UTC">4\d s ago</time>', html)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ none|ago }}{{ none|day }}{{ none|absolute }}{{ none|money }}{{ none|number }}", "—————"),
+        ("{{ amount|money }}", "$1,062.50"),
+        ('{{ amount|money_exact:"eur" }}', "€1,062.50"),
+        ("{{ count|number }}", "1,204"),
+    ],
+)
+def test_figures_and_blanks(source: str, text: str) -> None:
+    assert rendered(source, none=None, amount=Decimal("1062.5"), count=1204) == text
+
+
+def test_badges_escape_what_they_are_given() -> None:
+    html = rendered("{% badge status label title %}", status='"><b>', label="<i>", title='" onclick="x')
+    assert "<b>" not in html
+    assert "<i>" not in html
+    assert 'onclick="x' not in html
+
+
+def test_a_status_nobody_has_drawn_yet_still_gets_a_shape() -> None:
+    assert "<svg" in drawings.shape("brand_new")
+
+
+def test_an_anonymous_person_has_no_name() -> None:
+    assert rendered("{{ user|person }}", user=AnonymousUser()) == "—"
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.name))
+def test_no_template_has_inline_script_style_or_handlers(template: Path) -> None:
+    source = template.read_text()
+    assert not re.search(r"<script(?![^>]*\bsrc=)", source)
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=", source)
+    assert "|safe" not in source
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/customers/", "/customers/{id}", "/customers/{id}/edit", "/admin/", "/login/"])
+def test_pages_are_served_with_a_policy_that_allows_nothing_inline(path: str) -> None:
+    client = Client()
+    if path != "/login/":
+        client.force_login(OwnerFactory())
+    policy = client.get(path.format(id=CustomerFactory().pk))["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.django_db
+def test_a_missing_page_is_designed() -> None:
+    response = Client().get("/nowhere")
+    assert response.status_code == 404
+    assert "There is no such page" in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_forbidden_page_says_whom_to_ask() -> None:
+    client = Client()
+    client.force_login(UserFactory())
+    response = client.get("/customers/new")
+    assert response.status_code == 403
+    assert "ask an admin of your workspace" in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_wrong_password_is_said_without_saying_which_half_was_wrong() -> None:
+    response = Client().post("/login/", {"username": "ghost", "password": "x"})
+    assert "Please enter a correct username and password" in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_the_sidebar_lists_what_a_person_may_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_providers", [])
+    registry.register(lambda request: Section("Integrations", [Entry("Stripe", "/x/", count=6)]))
+    registry.register(lambda request: Section("Empty", []))
+    registry.register(lambda request: None)
+    request = RequestFactory().get("/")
+    request.user = AdminFactory()
+    titles = {section.title: [entry.label for entry in section.entries] for section in admin_sections(request)}
+    assert titles["Integrations"] == ["Stripe"]
+    assert "Customers" in titles["Records"]
+    assert "Empty" not in titles
+    assert "People" not in titles
