@@ -173,6 +173,9 @@ _EVENT_SENTENCES = {
     "customer.created": _("Customer created"),
     "customer.domain_added": _("Extra domain added"),
     "customer.domain_removed": _("Extra domain removed"),
+    "billing.attached": _("Billing attached"),
+    "billing.detached": _("Billing no longer attached"),
+    "billing.cleared": _("Billing fields cleared"),
 }
 
 
@@ -185,8 +188,8 @@ def days(activities: Iterable[Activity]) -> list[Day]:
 def entry(activity: Activity) -> Entry:
     """One activity as a line: what changed from what to what, and who or what did it."""
     sentence = str(_EVENT_SENTENCES.get(activity.event_type, ""))
-    if sentence and activity.field:
-        sentence = f"{sentence}: {activity.new or activity.old}"
+    if sentence and (activity.field or activity.event_type.startswith("billing.")):
+        sentence = f"{sentence}: {activity.new or activity.old}".removesuffix(": ")
     elif not sentence and not activity.field:
         sentence = activity.new or activity.event_type
     worse = activity.field == "payment_status" and activity.new == PaymentStatus.FAILING

@@ -58,7 +58,11 @@ class Command(BaseCommand):
         url = database.url(os.environ.get("DATABASE_URL", ""), debug=True, folder=folder.path)
         demo = Demo(folder, url, port=port, say=self._say)
         state = ""
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (
+            signal.SIGINT,
+            signal.SIGTERM,
+            signal.SIGHUP,
+        ):  # Ctrl-C too: ignored when begun in the background
             signal.signal(number, _interrupt)
         try:
             self._say("Starting the demo")
