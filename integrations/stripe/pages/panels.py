@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -61,14 +62,15 @@ class StripePanel(CustomerPanel):
         billing = billing_of(request, customer)
         if billing.has_figures:
             return [render_to_string("stripe/customer/billing.html", {"card": present_card(billing)}, request)]
+        blank = why_blank(customer, billing.connection, request.user)
         context = {
-            "blank": why_blank(customer, billing.connection, request.user),
+            "blank": blank,
             "customer": customer,
             "connection": billing.connection,
             "may_decide": may(request, DECIDE),
             "may_connect": may(request, CONNECT),
             "may_edit": may(request, "customers.change_customer"),
-            "page_address": request.build_absolute_uri(customer.get_absolute_url()),
+            "ask_address": ask_address(request, customer, blank.sentence),
         }
         return [render_to_string("stripe/customer/blank.html", context, request)]
 
@@ -109,6 +111,13 @@ def may(request: HttpRequest, permission: str) -> bool:
     """Whether the person may enter Django admin and has the permission."""
     user = request.user
     return bool(user.is_active and getattr(user, "is_staff", False) and user.has_perm(permission))
+
+
+def ask_address(request: HttpRequest, customer: Customer, sentence: str) -> str:
+    """A message to an admin with what is the case and the page it is about filled in."""
+    subject = _("%(name)s has no billing figures") % {"name": customer.name}
+    body = f"{sentence}\n{request.build_absolute_uri(customer.get_absolute_url())}"
+    return f"mailto:?subject={quote(subject)}&body={quote(body, safe='')}"
 
 
 def stale_sentence(billing: Billing) -> str:
@@ -176,9 +185,13 @@ def older_note(billing: Billing) -> Note | None:
 def undecided_note(request: HttpRequest, billing: Billing) -> Note | None:
     """A merge nobody has decided on."""
     flagged = [each for each in billing.attached if each.stripe.ambiguous_kind]
-    if not flagged:
+    if not flagged and not billing.waiting:
         return None
-    if any(each.stripe.ambiguous_kind == "several_customers" for each in flagged):
+    if not flagged:
+        text = _("%(name)s lost to a Stripe customer whose billing has ended since; nobody has decided again") % {
+            "name": billing.waiting[0].name[:80]
+        }
+    elif any(each.stripe.ambiguous_kind == "several_customers" for each in flagged):
         text = _("Several customers have the domain %(domain)s; this one has the billing until somebody decides") % {
             "domain": flagged[0].stripe.email_domain
         }

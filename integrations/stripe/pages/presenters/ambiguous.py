@@ -18,12 +18,12 @@ from integrations.stripe.pages import links
 from integrations.stripe.pages.presenters.invoices import STATUS_WORDS
 from integrations.stripe.pages.presenters.lists import Neighbours, cursors, neighbours
 from integrations.stripe.pages.presenters.subscriptions import in_scope
+from integrations.stripe.sync.match import WINNER_ENDED
 from integrations.stripe.sync.scope_sql import Scope
 
 PAGE_SIZE = 20
 MEMBERS_SHOWN = 12
 SEVERAL_CUSTOMERS = "several_customers"
-WINNER_ENDED = "winner_ended"
 
 
 @dataclass(slots=True)
@@ -78,8 +78,13 @@ class Group:
 
     @property
     def mrr(self) -> Decimal:
-        """What the members bring in together."""
+        """What the members bring in together, or would."""
         return sum((member.mrr for member in self.members), Decimal(0))
+
+    @property
+    def winner_ended(self) -> bool:
+        """Whether they lost to a Stripe customer whose billing has ended since, and are out of the figures."""
+        return any(member.stripe.ambiguous_kind == WINNER_ENDED for member in self.members)
 
     @property
     def incomplete(self) -> bool:
@@ -94,10 +99,9 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """One page of groups, the most MRR first, and Stripe customers whose winner's billing has ended."""
+    """One page of groups, the most MRR first."""
 
     groups: list[Group]
-    abandoned: list[Member]
     neighbours: Neighbours
 
 
@@ -107,15 +111,13 @@ def present_groups(request: HttpRequest, connection: StripeConnection) -> Groups
     with_groups = Customer.objects.filter(Exists(flagged.filter(customer_id=OuterRef("pk"))))
     shown = page(with_groups, (Key("mrr", descending=True), Key("id")), size=PAGE_SIZE, **cursors(request))
     of_page = list(flagged.filter(customer__in=shown.rows).order_by("created", "stripe_id"))
-    abandoned = list(flagged.filter(customer=None, ambiguous_kind=WINNER_ENDED).order_by("stripe_id")[:PAGE_SIZE])
-    members = _members(connection, [*of_page, *abandoned])
+    members = _members(connection, of_page)
     rivals = _rivals(connection, of_page)
     by_customer: dict[int, list[Member]] = defaultdict(list)
     for row in of_page:
         by_customer[row.customer_id or 0].append(members[row.stripe_id])
     return Groups(
         groups=[_group(customer, by_customer[customer.pk], rivals) for customer in shown.rows],
-        abandoned=[members[row.stripe_id] for row in abandoned],
         neighbours=neighbours(request, shown),
     )
 

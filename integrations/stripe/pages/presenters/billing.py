@@ -33,6 +33,7 @@ from integrations.stripe.rules.payment_status import AlsoOpen, Reason
 from integrations.stripe.rules.receipt import Receipt
 from integrations.stripe.sync.explain import connection_of
 from integrations.stripe.sync.freshness import Freshness, freshness
+from integrations.stripe.sync.match import WINNER_ENDED
 from integrations.stripe.sync.rollup import SOURCE
 from integrations.stripe.sync.scope_sql import Scope
 
@@ -76,12 +77,16 @@ class BilledSubscription:
 
 @dataclass(slots=True)
 class Billing:
-    """Everything about one customer; without ``attached`` there are no figures."""
+    """Everything about one customer; without ``attached`` there are no figures.
+
+    ``waiting`` lost to a Stripe customer whose billing has ended since: out of the figures until somebody decides.
+    """
 
     customer: Customer
     connection: StripeConnection
     freshness: Freshness
     attached: list[AttachedCustomer] = field(default_factory=list)
+    waiting: list[AttachedCustomer] = field(default_factory=list)
     subscriptions: list[BilledSubscription] = field(default_factory=list)
     summary: BillingSummary | None = None
     reason: Reason | None = None
@@ -149,7 +154,7 @@ def read_billing(customer: Customer) -> Billing:
     if connection.pk is None:
         return billing
     rows = StripeCustomer.objects.filter(connection=connection, customer=customer, match_state=MatchState.MATCHED)
-    billing.attached = sorted(
+    found = sorted(
         (
             AttachedCustomer(
                 row, links.customer_url(connection, row.stripe_id), row.stripe_id == customer.stripe_customer_id
@@ -158,6 +163,8 @@ def read_billing(customer: Customer) -> Billing:
         ),
         key=lambda each: (not each.is_primary, each.stripe.standing != Standing.LIVE, each.stripe.stripe_id),
     )
+    billing.attached = [each for each in found if each.stripe.match_reason != WINNER_ENDED]
+    billing.waiting = [each for each in found if each.stripe.match_reason == WINNER_ENDED]
     if billing.attached:
         billing.subscriptions = _subscriptions(connection, billing.attached)
         _add_summary(billing)

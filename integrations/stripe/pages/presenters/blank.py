@@ -20,6 +20,7 @@ from integrations.models import (
     SyncIssue,
 )
 from integrations.stripe.pages import links
+from integrations.stripe.sync.match import WINNER_ENDED
 
 CANDIDATES = 20
 
@@ -117,6 +118,13 @@ def _of_candidates(
     )
     elsewhere = next((row for row in found if row.customer and row.customer != customer), None)
     reasons = {row.match_reason: row for row in found}
+    if WINNER_ENDED in reasons:
+        return (
+            "winner_ended",
+            _("%(name)s lost to another Stripe customer, whose billing has ended since.")
+            % {"name": label(reasons[WINNER_ENDED])},
+            _("Somebody decides again under Ambiguous matches."),
+        )
     if "ignored" in reasons:
         return _ignored(connection, reasons["ignored"])
     if elsewhere and elsewhere.customer:

@@ -94,9 +94,15 @@ def _known(
     if stage == Stage.SETUP:
         previewed = any(run.kind == RunKind.PREVIEW and run.state == RunState.SUCCEEDED for run in recent)
         context["setup"] = present_setup(connection, counts, previewed=previewed)
+        context["import_url"] = import_address(request)
     if connection.is_connected:
         context |= _scope(request, connection, form, saves_at_once=stage == Stage.SETUP)
     return context
+
+
+def import_address(request: HttpRequest) -> str:
+    """Where customers are imported from a file; empty for who may not add any."""
+    return reverse("admin:customers_customer_import") if request.user.has_perm("customers.add_customer") else ""
 
 
 def _scope(

@@ -32,6 +32,7 @@ SKIPPED_SHORT: Mapping[str, Words] = {
 MATCHED: Mapping[str, Words] = {
     "domain": gettext_lazy("By its domain"),
     "pinned": gettext_lazy("Linked by a decision"),
+    "winner_ended": gettext_lazy("Its winner's billing ended; not in the figures"),
 }
 
 

@@ -90,6 +90,7 @@ def test_when_fewer_than_half_would_match_it_offers_to_bring_customers_in(admin:
     assert "Alpenglow Cycles" in said
     assert "bluefin.com" in said
     assert "Create customers from Stripe" in said
+    assert reverse("admin:customers_customer_import") in said
 
 
 def test_creating_customers_from_stripe_turns_billing_signal_only_off(admin: Client) -> None:
