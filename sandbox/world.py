@@ -114,6 +114,8 @@ class World:
         for field, value in msgspec.structs.asdict(SavedState()).items():
             setattr(self.state, field, value)
         self.webhooks.endpoints = self.state.webhooks
+        if self.clock.offset_seconds:
+            self._datasets.clear()  # one that was generated meanwhile counts its dates from the moved clock
         self.clock.offset_seconds = 0
         self.oauth.permissions = list(PERMISSIONS)
         self.faults.clear()
