@@ -21,7 +21,7 @@ def cipher(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])
 
 
-class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # generic in the stubs only
+class EncryptedTextField(models.TextField):
     """Text that is plain in Python and encrypted in the database; an empty string stays empty."""
 
     def get_prep_value(self, value: Any) -> str:

@@ -161,7 +161,7 @@ class StripeConnectionFactory(factory.django.DjangoModelFactory[StripeConnection
 
 
 class StripeCustomerFactory(factory.django.DjangoModelFactory[StripeCustomer]):
-    """A mirrored Stripe customer of the live connection, not matched yet; the columns follow ``email`` as a walk's do."""
+    """A mirrored Stripe customer of the live connection, not matched yet; the columns follow ``email`` as in a walk."""
 
     class Meta:
         model = StripeCustomer
@@ -304,7 +304,7 @@ def decide(
     on: Iterable[Customer] = (),
     to: Customer | None = None,
 ) -> MatchDecision:
-    """A decision about the Stripe customers in ``effects``, taken on the Pivotal customers ``on``; ``to`` is a pin's."""
+    """A decision about the Stripe customers in ``effects``, taken on Pivotal customers ``on``; pins go ``to`` one."""
     connection = next(iter(effects)).connection
     decision = MatchDecision.objects.create(
         connection=connection,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.stripe.sync import housekeeping, runs
+from integrations.stripe.sync import announcements, housekeeping, runs
 
 
 def continue_run(run_id: int) -> None:
@@ -23,3 +23,8 @@ def clock() -> None:
 def prune() -> None:
     """Each day: forget what is older than the log keeps."""
     housekeeping.prune()
+
+
+def new_rates() -> None:
+    """A new set of exchange rates: what is not billed in US dollars is converted again."""
+    announcements.convert_again()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db import transaction
@@ -27,8 +27,8 @@ def on_rate_changed(sender: Any, *, instance: ExchangeRate, **kw: Any) -> None:
     transaction.on_commit(lambda: convert_again([instance.currency]))
 
 
-def convert_again(currencies: list[str]) -> None:
-    """Convert again what is billed in these currencies, in every connection: rates belong to the workspace."""
+def convert_again(currencies: Collection[str] | None = None) -> None:
+    """Convert again what is billed in these currencies, or in any, in every connection: rates are the workspace's."""
     for connection in connected():
         derive.rates_changed(connection, currencies)
 

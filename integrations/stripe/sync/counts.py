@@ -21,9 +21,9 @@ ZERO = Decimal(0)
 class Counts:
     """matched + unmatched + skipped + failed = stripe_customers; ambiguous is a part of matched.
 
-    ``failed`` are Stripe customers with an open error, counted nowhere else. ``customers`` are the Pivotal customers that
-    matched ones are on, ``subscriptions`` the live ones in scope. An ambiguous group is what meets on one Pivotal customer.
-    Sums are USD a month.
+    ``failed`` are Stripe customers with an open error, counted nowhere else. ``customers`` are the Pivotal customers
+    that matched ones are on, ``subscriptions`` the live ones in scope. An ambiguous group is what meets on one Pivotal
+    customer. Sums are USD a month.
     """
 
     stripe_customers: int = 0
@@ -78,8 +78,8 @@ SELECT CASE WHEN failed THEN 'failed' ELSE match_state END, match_reason, count(
 FROM judged GROUP BY 1, 2
 """
 
-# The last figure: customers that failed without being in the live set, because the subscription itself could not be read, or
-# because a customer with a live one could not.
+# The last figure: customers that failed without being in the live set, because the subscription itself could not be
+# read, or because a customer with a live one could not.
 TOTALS = """
 SELECT (SELECT count(DISTINCT customer_id) FROM judged WHERE match_state = 'matched' AND NOT failed),
        (SELECT count(DISTINCT customer_id) FROM judged WHERE ambiguous),

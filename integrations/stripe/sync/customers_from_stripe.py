@@ -11,8 +11,8 @@ from integrations.models import StripeConnection
 # again: a run may have begun before somebody switched it.
 CREATE = """
 INSERT INTO customers_customer
-    (environment, name, domain, status, created_by_source, created_at, updated_at, plan, plan_label, mrr, payment_status,
-     stripe_customer_id, billing_source, billing_flags)
+    (environment, name, domain, status, created_by_source, created_at, updated_at, plan, plan_label, mrr,
+     payment_status, stripe_customer_id, billing_source, billing_flags)
 SELECT %(environment)s, left(coalesce(nullif(btrim((array_agg(sc.name ORDER BY sc.created, sc.stripe_id))[1]), ''),
                                       sc.email_domain), 255),
        sc.email_domain, 'active', 'stripe', clock_timestamp(), clock_timestamp(), '', '', 0, 'none', '', '', '{}'

@@ -1,8 +1,8 @@
 """From the mirror to the header: match, contributions and roll-up in one transaction, without Stripe.
 
-Everything derived for a connection is written under its derive lock, one writer at a time; within it the Pivotal customers
-are locked in the order of their ids. What happens on our side (a decision, a scope, an option, an edit, an import, a new
-rate, the clock) ends in one of these functions (docs/architecture.md section 4).
+Everything derived for a connection is written under its derive lock, one writer at a time; within it the Pivotal
+customers are locked in the order of their ids. What happens on our side (a decision, a scope, an option, an edit, an
+import, a new rate, the clock) ends in one of these functions (docs/architecture.md section 4).
 """
 
 from __future__ import annotations
@@ -59,8 +59,9 @@ def rematch(
 ) -> dict[int, list[str]]:
     """Match again what these domains, customers or Stripe customers concern, and roll up whoever that touches.
 
-    Returns the names of the changed fields by Pivotal customer. A scope or an option concerns ``everything``; ``decided``
-    says that people on our side caused it. Before the first run has written customers nothing is rolled up: they wait for it.
+    Returns the names of the changed fields by Pivotal customer. A scope or an option concerns ``everything``;
+    ``decided`` says that people on our side caused it. Before the first run has written customers nothing is rolled
+    up: they wait for it.
     """
     subset = None if everything else match.Subset(domains, customer_ids, stripe_ids)
     changed: dict[int, list[str]] = {}
@@ -112,7 +113,7 @@ def customers_of(connection: StripeConnection) -> QuerySet[Customer]:
 
 
 def attached_chunk(connection: StripeConnection, *, after: int, rates: Rates, now: datetime) -> int | None:
-    """Contributions and roll-up of the next Pivotal customers behind ``after``; returns the last id, None at the end."""
+    """Contributions and roll-up of the next Pivotal customers behind ``after``; the last id, None at the end."""
     with lock(connection):
         ids = list(customers_of(connection).filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:CHUNK])
         if not ids:
@@ -122,13 +123,18 @@ def attached_chunk(connection: StripeConnection, *, after: int, rates: Rates, no
         return ids[-1]
 
 
-def unattached_chunk(connection: StripeConnection, *, after: str, rates: Rates, now: datetime) -> str | None:
-    """Contributions of the next Stripe customers that no Pivotal customer has; returns the last id, None at the end."""
+def figures_chunk(
+    connection: StripeConnection, *, after: str, rates: Rates, now: datetime, attached_too: bool
+) -> str | None:
+    """Contributions of the next Stripe customers behind ``after``, without a roll-up; returns the last id.
+
+    Those that no Pivotal customer has, since roll-up does the others; a preview, which rolls nothing up, wants all.
+    """
     with lock(connection):
         subscribed = StripeSubscription.objects.filter(connection=connection, customer_id=OuterRef("stripe_id"))
-        rows = StripeCustomer.objects.filter(
-            Exists(subscribed), connection=connection, customer__isnull=True, stripe_id__gt=after
-        )
+        rows = StripeCustomer.objects.filter(Exists(subscribed), connection=connection, stripe_id__gt=after)
+        if not attached_too:
+            rows = rows.filter(customer__isnull=True)
         ids = list(rows.order_by("stripe_id").values_list("stripe_id", flat=True)[:CHUNK])
         if not ids:
             return None

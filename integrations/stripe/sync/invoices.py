@@ -83,7 +83,7 @@ def reread_invoices(work: Work) -> bool:
     """Read by id what was open or uncollectible and is in neither list any more."""
     if work.checkpoint.get("unreadable"):
         return True
-    while not work.is_over:
+    while True:
         after = work.checkpoint["cursors"].get("closed_invoices", "")
         with database.cursor() as cursor:
             values = {
@@ -98,8 +98,8 @@ def reread_invoices(work: Work) -> bool:
         if not found:
             return True
         pairs = [(stripe_id, (stripe_id, customer_id)) for stripe_id, customer_id in found]
-        work.read_each("closed_invoices", pairs, lambda pair: read_invoice(work, *pair), last=found[-1][0])
-    return False
+        if not work.read_each("closed_invoices", pairs, lambda pair: read_invoice(work, *pair), last=found[-1][0]):
+            return False
 
 
 def read_invoice(work: Work, stripe_id: str, customer_id: str) -> Batch:
@@ -172,13 +172,15 @@ def keep_newest_of_unsettled(work: Work, batch: Batch) -> None:
 def settle(work: Work) -> bool:
     """Read the newest paid invoice of every customer whose status one could overtake and none was paged for."""
     skimmed = work.checkpoint["cursors"].get("paid_invoices", {"created": 0, "complete": False})
-    while not skimmed["complete"] and not work.is_over:
+    if skimmed["complete"]:
+        return True
+    while True:
         chunk = unsettled(work, after=work.checkpoint["cursors"].get("settle", ""), limit=CHUNK)
         if not chunk:
             return True
         items = [(customer_id, customer_id) for customer_id in in_doubt(work, chunk, skimmed["created"])]
-        work.read_each("settle", items, lambda each: read_newest_paid(work, each), last=chunk[-1])
-    return bool(skimmed["complete"])
+        if not work.read_each("settle", items, lambda each: read_newest_paid(work, each), last=chunk[-1]):
+            return False
 
 
 def in_doubt(work: Work, customers: list[str], skimmed: int) -> list[str]:

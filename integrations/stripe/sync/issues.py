@@ -69,8 +69,9 @@ def resolve_errors(
     return errors.update(state=IssueState.RESOLVED)
 
 
-# One warning per subject, however many subscriptions meet it: "no rate for NGN" is one thing to resolve. What is outside the
-# scope is as if it were not there. An open warning that says the same is left as it is, unless a run meets it again.
+# One warning per subject, however many subscriptions meet it: "no rate for NGN" is one thing to resolve. What is
+# outside the scope is as if it were not there. An open warning that says the same is left as it is, unless a run meets
+# it again.
 MISSING_WARNINGS = """
 WITH met AS (
     SELECT problem, s.customer_id AS stripe_customer_id

@@ -77,7 +77,9 @@ def verdicts_sql(options: Options, *, everybody: bool = True) -> str:
 
 # A loser's verdict needs the standing of its winner, wherever that one is.
 SUBSCRIBERS = """(
-    s.customer_id = ANY(ARRAY(SELECT sc.stripe_id FROM integrations_stripecustomer sc WHERE sc.id = ANY(%(ids)s::bigint[])))
+    s.customer_id = ANY(ARRAY(
+        SELECT sc.stripe_id FROM integrations_stripecustomer sc WHERE sc.id = ANY(%(ids)s::bigint[])
+    ))
     OR s.customer_id = ANY(ARRAY(SELECT d.stripe_id FROM decided d WHERE d.effect = 'wins'))
 )"""
 
@@ -94,7 +96,7 @@ def owners_sql(*, everybody: bool) -> str:
 def proposed_sql(options: Options) -> str:
     """The expressions up to ``proposed``: what the match columns of everybody would be with these options."""
     return (
-        f"{verdicts_sql(options)}, placed AS (SELECT * FROM verdicts), {match_sql.FLAGS}"
+        f"{verdicts_sql(options)}, placed AS (SELECT * FROM verdicts), {match_sql.FLAGS}"  # noqa: S608 - text of ours
         ", proposed AS (SELECT v.*, f.kind AS ambiguous_kind FROM verdicts v JOIN flagged f ON f.id = v.id)"
     )
 

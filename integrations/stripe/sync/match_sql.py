@@ -1,8 +1,9 @@
 """The matcher's SQL, as common table expressions that build on one another (docs/rules.md section 2).
 
-``OWNERS`` and ``DECISIONS`` say who owns a domain and what people decided; ``VERDICTS`` where each Stripe customer goes and
-why; ``FLAGS`` which of them are ambiguous. ``FLAGS`` reads a relation ``placed``: the saved match columns, or the verdicts of
-a preview, so that both are flagged by the same text. Braces are conditions of ours; values go in as parameters.
+``OWNERS`` and ``DECISIONS`` say who owns a domain and what people decided; ``VERDICTS`` where each Stripe customer goes
+and why; ``FLAGS`` which of them are ambiguous. ``FLAGS`` reads a relation ``placed``: the saved match columns, or the
+verdicts of a preview, so that both are flagged by the same text. Braces are conditions of ours; values go in as
+parameters.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ keys AS (
 
 # Only the owners that these Stripe customers ask for, by index.
 ASKED_FOR = """ = ANY(ARRAY(
-    SELECT unnest(ARRAY[sc.email_domain, sc.email_address]) FROM integrations_stripecustomer sc WHERE sc.id = ANY(%(ids)s::bigint[])
+    SELECT unnest(ARRAY[sc.email_domain, sc.email_address])
+    FROM integrations_stripecustomer sc WHERE sc.id = ANY(%(ids)s::bigint[])
 ))"""
 
 # An undo may itself be undone, so a decision is in force when an even number of undos is chained to it. The newest
-# decision naming a Stripe customer wins; winning or keeping merged says nothing about where it goes, so a pin survives both.
+# decision naming a Stripe customer wins; winning or keeping merged says nothing about where it goes, so a pin survives
+# both.
 DECISIONS = """
 chained AS (
     SELECT d.id, d.undoes_id, TRUE AS in_force
@@ -57,8 +60,8 @@ chained AS (
     FROM newest n LEFT JOIN customers_customer c ON c.id = n.pinned_id
 )"""
 
-# ``present`` are the decisions whose winner is in the live set; without it the losers are no longer skipped: they come back
-# flagged, and stay out of the figures (reason winner_ended) until somebody decides.
+# ``present`` are the decisions whose winner is in the live set; without it the losers are no longer skipped: they come
+# back flagged, and stay out of the figures (reason winner_ended) until somebody decides.
 VERDICTS = """
 standings AS (
     SELECT s.customer_id AS stripe_id, CASE WHEN bool_or(s.live) THEN 'live' ELSE 'ended' END AS standing
@@ -134,9 +137,9 @@ placed AS (
     WHERE sc.connection_id = %(connection)s AND {candidate}
 )"""
 
-# shared_domain: two or more Stripe customers of the live set on one Pivotal customer. several_customers: one domain on two
-# or more Pivotal customers, whoever got it. A decision in force clears the flag for the set it was taken on and for every
-# smaller one, so a newcomer raises it again; a group whose members are all pinned is not flagged.
+# shared_domain: two or more Stripe customers of the live set on one Pivotal customer. several_customers: one domain on
+# two or more Pivotal customers, whoever got it. A decision in force clears the flag for the set it was taken on and for
+# every smaller one, so a newcomer raises it again; a group whose members are all pinned is not flagged.
 FLAGS = """
 groups AS (
     SELECT customer_id, array_agg(stripe_id::text) AS stripe_ids

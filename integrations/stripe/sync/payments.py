@@ -1,18 +1,17 @@
-"""Payments of open invoices when nothing may be expanded (docs/architecture.md section 4 "Without expansion").
+"""Payments of open invoices that no list brought whole (docs/architecture.md section 4 "Without expansion").
 
-With expansion, open invoices carry all their payments and the list of open payments carries the intents. Without it the
-list has ids only, and what it leaves out is read invoice by invoice and intent by intent.
+With expansion, open invoices carry all their payments and the list of open payments carries the intents; only those of
+canceled payments are missing. Without it the list has ids only, and what it leaves out is read invoice by invoice and
+intent by intent.
 """
 
 from __future__ import annotations
 
-import msgspec
 from django.db import connection as database
 
 from integrations.errors import IntegrationError
-from integrations.models import StripeInvoicePayment
 from integrations.stripe.api.decode import DecodeError
-from integrations.stripe.api.objects import InvoicePayment, PaymentIntent
+from integrations.stripe.api.objects import PaymentIntent
 from integrations.stripe.api.pages import iterate
 from integrations.stripe.api.query import object_path
 from integrations.stripe.sync.rows import Batch, Problem
@@ -37,6 +36,16 @@ WHERE i.connection_id = %(connection)s AND i.status = 'open' AND i.stripe_id > %
 ORDER BY i.stripe_id LIMIT %(limit)s
 """
 
+# Payments of open invoices with the intents behind them.
+INTENTS = """
+SELECT p.stripe_id, p.data->'payment'->>'payment_intent' FROM integrations_stripeinvoicepayment p
+JOIN integrations_stripeinvoice i
+  ON i.connection_id = p.connection_id AND i.stripe_id = p.invoice_id AND i.status = 'open'
+WHERE p.connection_id = %(connection)s AND p.stripe_id > %(after)s AND p.data->>'status' <> ALL(%(known)s)
+  AND p.data->'payment'->>'payment_intent' IS NOT NULL
+ORDER BY p.stripe_id LIMIT %(limit)s
+"""
+
 
 def drop_closed_payments(work: Work) -> bool:
     """Without expansion: forget payments that are open no more, unless the list of them could not be read whole.
@@ -54,7 +63,7 @@ def read_payments(work: Work) -> bool:
     """Without expansion: read the payments of open invoices that have no open one; they tell what became of it."""
     if work.connection.can_expand:
         return True
-    while not work.is_over:
+    while True:
         after = work.checkpoint["cursors"].get("payments_of_invoices", "")
         with database.cursor() as cursor:
             values = {"connection": work.connection.pk, "after": after, "limit": CHUNK}
@@ -63,8 +72,8 @@ def read_payments(work: Work) -> bool:
         if not found:
             return True
         items = [(stripe_id, stripe_id) for stripe_id in found]
-        work.read_each("payments_of_invoices", items, lambda each: read_payments_of(work, each), last=found[-1])
-    return False
+        if not work.read_each("payments_of_invoices", items, lambda each: read_payments_of(work, each), last=found[-1]):
+            return False
 
 
 def read_payments_of(work: Work, invoice_id: str) -> Batch:
@@ -82,24 +91,20 @@ def read_payments_of(work: Work, invoice_id: str) -> Batch:
 
 
 def read_intents(work: Work) -> bool:
-    """Without expansion: read the payment intents behind the payments of open invoices, which came as ids."""
-    if work.connection.can_expand or not work.may("payment_intent_read"):
+    """Read the payment intents that no list brought: those of canceled payments, and without expansion the open ones."""
+    if not work.may("payment_intent_read"):
         return True
-    while not work.is_over:
+    known = ["paid", "open"] if work.connection.can_expand else ["paid"]
+    while True:
         after = work.checkpoint["cursors"].get("intents", "")
-        unpaid = StripeInvoicePayment.objects.filter(connection=work.connection, stripe_id__gt=after)
-        chunk = list(unpaid.exclude(data__status="paid").order_by("stripe_id").values_list("stripe_id", "data")[:CHUNK])
-        if not chunk:
+        with database.cursor() as cursor:
+            values = {"connection": work.connection.pk, "after": after, "known": known, "limit": CHUNK}
+            cursor.execute(INTENTS, values)
+            found = cursor.fetchall()
+        if not found:
             return True
-        items = [(stripe_id, intent) for stripe_id, data in chunk if (intent := intent_of(data))]
-        work.read_each("intents", items, lambda each: read_intent(work, each), last=chunk[-1][0])
-    return False
-
-
-def intent_of(data: dict[str, object]) -> str | None:
-    """The payment intent of a mirrored payment."""
-    payment = msgspec.convert(data, InvoicePayment, strict=False)
-    return payment.payment.payment_intent_id if payment.payment else None
+        if not work.read_each("intents", found, lambda each: read_intent(work, each), last=found[-1][0]):
+            return False
 
 
 def read_intent(work: Work, stripe_id: str) -> Batch:

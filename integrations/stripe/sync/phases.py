@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
+from django.db import connection as database
 from django.db import transaction
 
 from integrations.errors import IntegrationError
@@ -34,6 +35,14 @@ from integrations.stripe.sync.walks import (
 from integrations.stripe.sync.work import StoppedError, Work
 
 PAGES_A_BATCH = 5
+SUBSCRIBED_TABLES = (
+    "integrations_seenid",
+    "integrations_stripecustomer",
+    "integrations_stripesubscription",
+    "customers_customer",
+    "customers_customerdomain",
+)
+INVOICE_TABLES = ("integrations_stripeinvoice", "integrations_stripeinvoicepayment", "integrations_stripepaymentintent")
 LONGEST_STATEMENT_SECONDS = 600  # the lease over one statement that cannot renew it
 
 
@@ -135,11 +144,28 @@ def walking(what: Walk, wanted: Callable[[Work], bool]) -> Phase:
     return Phase(what.name, what.label, lambda work: walk(work, what), wanted)
 
 
+def analyze(*tables: str) -> Callable[[Work], bool]:
+    """A phase that has PostgreSQL look at what the walks wrote.
+
+    What follows joins tables that were empty a moment ago. Autovacuum comes too late for them, and without statistics
+    the planner takes them for tiny and compares every row with every other.
+    """
+    statement = f"ANALYZE {', '.join(tables)}"
+
+    def run(work: Work) -> bool:
+        work.keep_lease(LONGEST_STATEMENT_SECONDS)
+        with database.cursor() as cursor:
+            cursor.execute(statement)
+        return True
+
+    return run
+
+
 def derive_attached(work: Work) -> bool:
     """Contributions and roll-up, customer by customer in chunks."""
     used = rates.frozen(work.checkpoint)
     cursors = work.checkpoint["cursors"]
-    while not work.is_over:
+    while True:
         with transaction.atomic():
             reached = derive.attached_chunk(
                 work.connection, after=cursors.get("roll_up", 0), rates=used, now=work.began
@@ -148,23 +174,29 @@ def derive_attached(work: Work) -> bool:
                 return True
             cursors["roll_up"] = reached
             work.commit("roll_up")
-    return False
+        if work.is_over:
+            return False
 
 
-def derive_unattached(work: Work) -> bool:
-    """What is at stake on the Stripe customers that nobody has."""
+def derive_figures(work: Work) -> bool:
+    """What is at stake on the Stripe customers that were not rolled up."""
     used = rates.frozen(work.checkpoint)
     cursors = work.checkpoint["cursors"]
-    while not work.is_over:
+    while True:
         with transaction.atomic():
-            reached = derive.unattached_chunk(
-                work.connection, after=cursors.get("figures", ""), rates=used, now=work.began
+            reached = derive.figures_chunk(
+                work.connection,
+                after=cursors.get("figures", ""),
+                rates=used,
+                now=work.began,
+                attached_too=work.is_preview,
             )
             if reached is None:
                 return True
             cursors["figures"] = reached
             work.commit("figures")
-    return False
+        if work.is_over:
+            return False
 
 
 def match_all(work: Work) -> bool:
@@ -206,6 +238,7 @@ PHASES: tuple[Phase, ...] = (
     walking(COUPONS, always),
     walking(SUBSCRIPTIONS, always),
     walking(CUSTOMERS, without_expansion),
+    Phase("statistics", "Checking what is gone", analyze(*SUBSCRIBED_TABLES), always),
     Phase("unseen", "Checking what is gone", read_unseen, always),
     walking(PAYMENTS, reads_invoices),
     walking(OPEN_INVOICES, reads_invoices),
@@ -214,11 +247,12 @@ PHASES: tuple[Phase, ...] = (
     Phase("payments_of_invoices", "Reading payments of open invoices", read_payments, reads_invoices),
     Phase("intents", "Reading payment intents", read_intents, reads_invoices),
     Phase("closed_invoices", "Checking closed invoices", reread_invoices, reads_invoices),
+    Phase("invoice_statistics", "Reading paid invoices", analyze(*INVOICE_TABLES), reads_invoices),
     Phase("paid_invoices", "Reading paid invoices", skim_paid_invoices, reads_invoices),
     Phase("settle", "Reading invoices of single customers", settle, reads_invoices),
     Phase("match", "Matching customers", match_all, always),
     Phase("roll_up", "Writing billing fields", derive_attached, writes_customers),
-    Phase("figures", "Adding up the rest", derive_unattached, always),
+    Phase("figures", "Adding up the rest", derive_figures, always),
 )
 
 LABELS = {phase.name: phase.label for phase in PHASES}

@@ -12,9 +12,12 @@ from typing import Any
 
 import msgspec
 from django.db import transaction
+from django_q.tasks import async_task
 
 from integrations.models import ExchangeRate, RateSource
 from integrations.stripe.rules.money import Rate, Rates, cross_rate
+
+NEW_RATES = "integrations.stripe.tasks.new_rates"
 
 
 def load() -> Rates:
@@ -58,10 +61,15 @@ def packaged_rates() -> tuple[datetime.date, dict[str, Decimal]]:
 
 
 def seed() -> bool:
-    """Store the packaged rates when they are newer than ours; True when something was added."""
+    """Store the packaged rates when they are newer than ours; True when something was added.
+
+    A set that replaces an older one is followed to the figures by the worker, in every connection.
+    """
     date, rates = packaged_rates()
-    if ExchangeRate.objects.filter(source=RateSource.ECB, date__gte=date).exists():
+    known = ExchangeRate.objects.filter(source=RateSource.ECB)
+    if known.filter(date__gte=date).exists():
         return False
+    replaces = known.exists()
     with transaction.atomic():
         ExchangeRate.objects.bulk_create(
             [
@@ -70,6 +78,8 @@ def seed() -> bool:
             ],
             ignore_conflicts=True,
         )
+        if replaces:
+            transaction.on_commit(lambda: async_task(NEW_RATES))
     return True
 
 

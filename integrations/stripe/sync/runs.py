@@ -50,7 +50,8 @@ def start(connection: StripeConnection, *, kind: str = RunKind.FULL, actor: User
     """
     if not connection.is_connected:
         raise IntegrationError("reauthorize", f"Stripe {connection.mode} is {connection.state}.")
-    if kind == RunKind.FULL and connection.last_full_sync_at is None:
+    never = StripeConnection.objects.filter(pk=connection.pk, last_full_sync_at__isnull=True)
+    if kind == RunKind.FULL and never.exists():
         kind = RunKind.INITIAL
     rates.seed()
     try:

@@ -53,13 +53,13 @@ def read_unseen(work: Work) -> bool:
         return True
     if "unseen" not in work.checkpoint["cursors"] and too_many(work):
         return True
-    while not work.is_over:
+    while True:
         found = candidates(work, after=work.checkpoint["cursors"].get("unseen", ""), limit=AT_MOST)
         if not found:
             return True
         pairs = [(stripe_id, (stripe_id, customer_id)) for stripe_id, customer_id in found]
-        work.read_each("unseen", pairs, lambda pair: read(work, *pair), last=found[-1][0])
-    return False
+        if not work.read_each("unseen", pairs, lambda pair: read(work, *pair), last=found[-1][0]):
+            return False
 
 
 def too_many(work: Work) -> bool:

@@ -193,8 +193,8 @@ class Work:
     ) -> bool:
         """Read items on their own, write what came, and move the phase's cursor behind it.
 
-        ``items`` come with the cursor that stands for each, in its order; ``last`` is the cursor behind all of them. False
-        when the slice ended first: the next one begins behind the last item that was read. Raises what ``read`` raises,
+        ``items`` come with the cursor that stands for each, in its order; ``last`` is the cursor behind all of them.
+        False when the slice is over: the next one begins behind the last item that was read. Raises what ``read`` raises,
         after what came before it was written.
         """
         batch, done, error = Batch(self.overrides), 0, None
@@ -210,7 +210,7 @@ class Work:
             self.commit(phase, batch, own_reads=done)
         if error is not None and not isinstance(error, StoppedError):
             raise error
-        return through
+        return through and not self.is_over
 
     def _read_in_threads(self, items: Sequence[Item], read: Callable[[Item], Batch]) -> list[Future[Batch]]:
         """Start reading items in order, a few at once, until all are or the slice is over; returns the ended futures.

@@ -20,7 +20,7 @@ def derive_all(connection: StripeConnection, *, now: datetime | None = None) -> 
         cursor = derive.attached_chunk(connection, after=cursor, rates=current, now=moment)
     rest: str | None = ""
     while rest is not None:
-        rest = derive.unattached_chunk(connection, after=rest, rates=current, now=moment)
+        rest = derive.figures_chunk(connection, after=rest, rates=current, now=moment, attached_too=False)
     issues.sync_warnings(connection)
 
 

@@ -9,7 +9,15 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
 from customers.models import Customer, Environment, PersonalDomain, Status
-from integrations.models import DecisionKind, MemberEffect, Mode, ScopeFilter, StripeConnection, StripeCustomer, StripeSubscription
+from integrations.models import (
+    DecisionKind,
+    MemberEffect,
+    Mode,
+    ScopeFilter,
+    StripeConnection,
+    StripeCustomer,
+    StripeSubscription,
+)
 from integrations.stripe.sync import derive, match
 from tests.factories import (
     CustomerDomainFactory,
@@ -415,6 +423,19 @@ def test_attaching_to_one_of_several_customers_clears_the_flag(live: StripeConne
     assert (outcome(row)[2], flags(row)) == ("Second", [""])
 
 
+def test_several_customers_are_acknowledged_until_one_more_claims_the_domain(live: StripeConnection) -> None:
+    claiming = [CustomerFactory(domain="acme.com") for _each in range(2)]
+    row = subscriber("a@acme.com", live)
+    decide(DecisionKind.KEEP_MERGED, {row: ACKNOWLEDGED}, on=claiming)
+    match.rematch(live)
+    assert flags(row) == [""]
+
+    CustomerFactory(domain="acme.com")
+    match.rematch(live, match.Subset(domains=frozenset({"acme.com"})))
+
+    assert flags(row) == ["several_customers"]
+
+
 def test_an_ignored_one_is_skipped_and_leaves_nothing_ambiguous(live: StripeConnection, pair: Pair) -> None:
     _acme, first, second = pair
     decide(DecisionKind.IGNORE, {second: IGNORED})
@@ -540,4 +561,3 @@ def row_versions(table: str) -> list[tuple[Any, ...]]:
     with database.cursor() as cursor:
         cursor.execute(f"SELECT ctid::text, xmin::text FROM {table} ORDER BY 1")  # noqa: S608
         return list(cursor.fetchall())
-

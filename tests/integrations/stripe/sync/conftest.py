@@ -1,0 +1,78 @@
+"""Sandboxes for whole syncs, started once per process and set back before each test that uses one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from sandbox.testing import Running, running
+from tests.integrations.stripe.sync.syncing import crm_rows, import_crm
+
+PAGED = 350
+"""Subscriptions of the paged sandbox: four pages of the usual size."""
+
+
+@pytest.fixture(scope="session")
+def demo_bench() -> Iterator[Running]:
+    """The sandbox behind `stripe`."""
+    with running("demo") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def paged_bench() -> Iterator[Running]:
+    """The sandbox behind `paged`."""
+    with running("bulk", subscriptions=PAGED) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def empty_bench() -> Iterator[Running]:
+    """The sandbox behind `empty`."""
+    with running("empty") as started:
+        yield started
+
+
+@pytest.fixture
+def stripe(demo_bench: Running, settings: Settings) -> Running:
+    """The demo account, which shows every kind of header; this process calls it."""
+    return as_after_a_start(demo_bench, settings)
+
+
+@pytest.fixture
+def paged(paged_bench: Running, settings: Settings) -> Running:
+    """An account whose subscriptions take four pages; this process calls it."""
+    return as_after_a_start(paged_bench, settings)
+
+
+@pytest.fixture
+def empty(empty_bench: Running, settings: Settings) -> Running:
+    """An account without anything, to be filled; this process calls it."""
+    return as_after_a_start(empty_bench, settings)
+
+
+def as_after_a_start(bench: Running, settings: Settings) -> Running:
+    """The sandbox as new, and settings that lead to it."""
+    bench.reset()
+    settings.DEBUG = True  # plain http to this machine's own token endpoint
+    settings.STRIPE_API_BASE = settings.STRIPE_CONNECT_BASE = bench.url
+    settings.STRIPE_TIMEOUT_SECONDS = 5.0
+    for mode in ("LIVE", "TEST"):
+        setattr(settings, f"STRIPE_CLIENT_ID_{mode}", f"ca_sandbox_{mode.lower()}")
+        setattr(settings, f"STRIPE_SECRET_KEY_{mode}", f"sk_{mode.lower()}_sandbox")
+        setattr(settings, f"STRIPE_AUTHORIZE_URL_{mode}", f"{bench.url}/oauth/v2/authorize")
+    return bench
+
+
+@pytest.fixture(scope="session")
+def demo_crm() -> list[dict[str, str]]:
+    """The CRM customers of the demo account."""
+    return crm_rows("demo")
+
+
+@pytest.fixture
+def crm(db: None, demo_crm: list[dict[str, str]]) -> None:
+    """Those customers as ours."""
+    import_crm(demo_crm)

@@ -1,0 +1,207 @@
+"""Killed in mid-run, for real: a worker, a foreground sync, and the database connection. The end is as if nothing had been.
+
+Everything here is a process of its own with committed rows, so each test starts and ends with an empty database.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection as database
+from django.db.models.functions import Now
+
+from integrations.models import RunKind, RunState, SeenId, StripeConnection, SyncRun
+from integrations.stripe.sync import connections, housekeeping, runs
+from sandbox.testing import Running
+from tests.integrations.stripe.sync.conftest import PAGED
+from tests.integrations.stripe.sync.syncing import billing, connect, crm_rows, import_crm, mirror, start, sync
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MANAGE = str(settings.BASE_DIR / "manage.py")
+State = tuple[dict[str, Any], dict[str, Any], dict[str, int]]
+
+
+class Desk:
+    """A connected account in the database, and processes that work on it."""
+
+    def __init__(self, stripe: Running, environment: dict[str, str]) -> None:
+        self.stripe = stripe
+        self.environment = {**environment, "STRIPE_API_BASE": stripe.url, "STRIPE_RATE_LIVE": "0", "LOG_LEVEL": "WARNING"}
+        self.connection = connect(stripe)
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """`manage.py …` in a process group of its own, which is killed as a whole at the end if it still lives."""
+        process = subprocess.Popen(
+            [sys.executable, MANAGE, *arguments],
+            env=self.environment,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            kill(process)
+
+    def state(self, run: SyncRun) -> State:
+        """What a run left behind: the header fields, the mirror, the counts."""
+        numbers = {name: getattr(run, name) for name in (*runs.COUNTED, "read")}
+        return billing(), mirror(self.connection), numbers
+
+    def undisturbed(self) -> State:
+        """The state after a run nobody disturbs; then the database is as before."""
+        run = sync(self.connection)
+        assert run.state == RunState.SUCCEEDED
+        state = self.state(run)
+        connections.disconnect(self.connection, actor=None)
+        connections.delete_mirror(self.connection, actor=None)
+        self.connection = connect(self.stripe)
+        return state
+
+    def hold_up_the_third_page(self, seconds: int = 60) -> None:
+        """Let the next walk wait in its middle, behind two pages that are written by then."""
+        query = {"status": "all", "limit": "100"}
+        self.stripe.fault("slow", "/v1/subscriptions", query=query, nth=3, delay_ms=1000 * seconds)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """kill -9 of a process and everything it started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=30)
+
+
+def half_read() -> SyncRun | None:
+    """The run once it has read something, and not all."""
+    return SyncRun.objects.filter(state=RunState.RUNNING, read__gt=0, read__lt=PAGED).first()
+
+
+def let_the_lease_end(run: SyncRun) -> None:
+    """Spares the test the half minute after which nobody believes in a killed worker any more."""
+    SyncRun.objects.filter(pk=run.pk, state=RunState.RUNNING).update(lease_until=Now() - timedelta(seconds=1))
+
+
+def ended(run: SyncRun) -> bool:
+    run.refresh_from_db()
+    return not run.is_active
+
+
+@pytest.fixture
+def desk(paged: Running, child_environment: dict[str, str]) -> Desk:
+    rows = crm_rows("bulk", PAGED)
+    import_crm(rows)
+    return Desk(paged, child_environment)
+
+
+def test_a_worker_killed_in_mid_run_leaves_a_run_that_ends_as_if_nothing_had_been(desk: Desk) -> None:
+    expected = desk.undisturbed()
+    desk.hold_up_the_third_page()
+    run = runs.start(desk.connection, kind=RunKind.FULL, actor=None)
+    with desk.running("worker") as worker:
+        wait_for(half_read, seconds=60)
+        kill(worker)
+    run.refresh_from_db()
+    assert run.state == RunState.RUNNING
+    assert 0 < run.read < PAGED
+
+    let_the_lease_end(run)
+    housekeeping.watchdog()  # what the schedule does each minute
+    with desk.running("worker"):
+        wait_for(lambda: ended(run), seconds=60)
+
+    assert run.state == RunState.SUCCEEDED
+    assert desk.state(run) == expected
+    assert not SeenId.objects.exists()
+
+
+def test_a_foreground_sync_killed_in_mid_run_is_taken_over_by_the_next(desk: Desk) -> None:
+    expected = desk.undisturbed()
+    desk.hold_up_the_third_page()
+    with desk.running("stripe", "sync", "--mode", "live") as first:
+        run = wait_for(half_read, seconds=60)
+        assert run is not None
+        kill(first)
+    desk.stripe.reset_requests()
+    with desk.running("stripe", "sync", "--mode", "live", "--json") as second:
+        assert second.stderr is not None
+        said = second.stderr.readline()
+        let_the_lease_end(run)
+        output, errors = second.communicate(timeout=60)
+    asked = [one for one in desk.stripe.requests()["recent"] if one["path"] == "/v1/subscriptions"]
+
+    assert "waiting" in said
+    assert second.returncode == 0, errors
+    assert json.loads(output)["run"] == run.pk
+    assert len(asked) < 4, "pages behind the checkpoint are not walked again"
+    run.refresh_from_db()
+    assert desk.state(run) == expected
+
+
+def test_a_lost_database_connection_only_costs_time(desk: Desk) -> None:
+    expected = desk.undisturbed()
+    desk.hold_up_the_third_page(seconds=4)
+    with desk.running("stripe", "sync", "--mode", "live", "--json") as process:
+        run = wait_for(half_read, seconds=60)
+        assert run is not None
+        with database.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+            assert cursor.fetchone()[0] >= 1
+            assert process.stderr is not None
+        said = [process.stderr.readline()]
+        while "database is gone" not in said[-1]:
+            assert said[-1], said
+            said.append(process.stderr.readline())
+        let_the_lease_end(run)
+        output, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 0, errors
+    assert json.loads(output)["state"] == "succeeded"
+    run.refresh_from_db()
+    assert desk.state(run) == expected
+
+
+def test_two_foreground_syncs_at_once_share_one_run(desk: Desk) -> None:
+    desk.stripe.pace(latency_ms=50)
+    command = ("stripe", "sync", "--mode", "live", "--json")
+    with desk.running(*command) as first, desk.running(*command) as second:
+        outputs = [process.communicate(timeout=90) for process in (first, second)]
+    found = [json.loads(output) for output, _errors in outputs]
+
+    assert [process.returncode for process in (first, second)] == [0, 0], outputs
+    assert found[0] == found[1]
+    assert SyncRun.objects.count() == 1
+    assert found[0]["subscriptions"] > 300
+
+
+def test_a_killed_worker_keeps_nobody_from_starting_over_by_hand(desk: Desk) -> None:
+    desk.hold_up_the_third_page()
+    with desk.running("stripe", "sync", "--mode", "live") as first:
+        run = wait_for(half_read, seconds=60)
+        assert run is not None
+        kill(first)
+    let_the_lease_end(run)
+    runs.cancel(run, actor=None)
+    run.refresh_from_db()
+    again = sync(desk.connection)
+
+    assert run.state == RunState.CANCELLED
+    assert again.state == RunState.SUCCEEDED
+    assert StripeConnection.objects.get().last_full_sync_at is not None
+    assert start(desk.connection).pk > again.pk
