@@ -1,7 +1,7 @@
 """``manage.py stripe``: the operator's way to everything the pages do (docs/architecture.md section 7).
 
-Names, options, JSON keys and exit codes are a contract that others script against. JSON goes to stdout alone, everything
-else to stderr.
+Names, options, JSON keys and exit codes are a contract that others script against. JSON goes to stdout alone,
+everything else to stderr.
 """
 
 from __future__ import annotations

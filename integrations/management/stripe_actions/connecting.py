@@ -35,7 +35,7 @@ def disconnect(command: BaseCommand, options: dict[str, Any]) -> None:
     if last4:
         command.stderr.write(f"To end the access in Stripe too, delete the key ending in …{last4} there.")
     else:
-        command.stderr.write("To end the access in Stripe too, uninstall the app under Settings › Installed apps.")
+        command.stderr.write("To end the access in Stripe too, uninstall the app under Settings > Installed apps.")
 
 
 def scope(command: BaseCommand, options: dict[str, Any]) -> None:

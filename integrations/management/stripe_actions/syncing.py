@@ -89,8 +89,8 @@ class Driver:
     def _wait(self) -> None:
         if not self.waiting:
             self.command.stderr.write(
-                f"Run {self.run.pk} is being worked on elsewhere, or was until a moment ago; waiting for it to end or for"
-                f" its lease to be over (at most {lease.LEASE_SECONDS} s)."
+                f"Run {self.run.pk} is being worked on elsewhere, or was until a moment ago; waiting for it to end or"
+                f" for its lease to be over (at most {lease.LEASE_SECONDS} s)."
             )
             self.waiting = True
         time.sleep(POLL_SECONDS)
@@ -103,8 +103,8 @@ class Driver:
             self.command.stderr.write(f"The database is gone ({one_line(error)}); the run goes on when it is back.")
         if now - self.lost_since > DATABASE_PATIENCE_SECONDS:
             raise CommandError(
-                f"The database did not come back within {DATABASE_PATIENCE_SECONDS} s. Nothing is lost: the same command"
-                f" goes on where run {self.run.pk} stopped."
+                f"The database did not come back within {DATABASE_PATIENCE_SECONDS} s. Nothing is lost: the same"
+                f" command goes on where run {self.run.pk} stopped."
             ) from error
         close_old_connections()
         time.sleep(POLL_SECONDS)

@@ -1,6 +1,6 @@
 """Fetches the lanes of a walk: threads do HTTP and decode, the caller's thread writes.
 
-A lane is a half-open range ``[from, to)`` of creation times with a cursor; a walk begins with one lane over all of time.
+A lane is a half-open range ``[from, to)`` of creation times with a cursor; a walk begins with one over all of time.
 The queue between fetchers and writer is bounded, which keeps memory flat (docs/architecture.md section 4 "Runs").
 """
 

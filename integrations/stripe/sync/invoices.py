@@ -1,8 +1,8 @@
 """Reads few invoices and is still exact (docs/architecture.md section 4 "Reading few invoices and still being exact").
 
-Every open and every uncollectible invoice is in the mirror after a complete walk. So only a paid one can be missing, and
-it matters only to a Stripe customer whose newest speaking invoice is not a paid one: for those the newest paid invoice is
-read on its own, or found by paging while a page settles several of them.
+Every open and every uncollectible invoice is in the mirror after a complete walk. So only a paid one can be missing,
+and it matters only to a Stripe customer whose newest speaking invoice is not a paid one: for those the newest paid one
+is read on its own, or found by paging while a page settles several of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Who may work on a run: a lease in database time, whose token fences every write (docs/architecture.md section 4 "Runs").
+"""Who may work on a run: a lease in database time, whose token fences every write.
 
 A slice claims the run by compare-and-set, renews while it works, and gives the lease back with its last write. Who lost
-it, because it was killed, paused or cut off, writes nothing more.
+it, because it was killed, paused or cut off, writes nothing more (docs/architecture.md section 4 "Runs").
 """
 
 from __future__ import annotations

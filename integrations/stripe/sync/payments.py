@@ -91,7 +91,7 @@ def read_payments_of(work: Work, invoice_id: str) -> Batch:
 
 
 def read_intents(work: Work) -> bool:
-    """Read the payment intents that no list brought: those of canceled payments, and without expansion the open ones."""
+    """Read the payment intents no list brought: those of canceled payments, and without expansion of open ones."""
     if not work.may("payment_intent_read"):
         return True
     known = ["paid", "open"] if work.connection.can_expand else ["paid"]

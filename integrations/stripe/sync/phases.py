@@ -1,14 +1,15 @@
 """The phases of a run, in order; each does a slice's worth and says whether it is through.
 
-Catalog first, so that prices and coupons are known; then the subscriptions with their customers and latest invoices; then
-the few invoices the payment status needs beside them; then matching and roll-up from the mirror.
+Catalog first, so that prices and coupons are known; then the subscriptions with their customers and latest invoices;
+then the few invoices the payment status needs beside them; then matching and roll-up from the mirror.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection as database
 from django.db import transaction
@@ -33,6 +34,8 @@ from integrations.stripe.sync.walks import (
     Walk,
 )
 from integrations.stripe.sync.work import StoppedError, Work
+
+Lanes = list[dict[str, Any]]
 
 PAGES_A_BATCH = 5
 SUBSCRIBED_TABLES = (
@@ -108,35 +111,41 @@ def walk(work: Work, what: Walk) -> bool:
         overrides=work.overrides,
         abort=work.stop,
     )
-    held: list[Fetched] = []
-
-    def write() -> None:
-        batch = Batch(work.overrides)
-        for fetched in held:
-            assert fetched.lane is not None and fetched.batch is not None  # noqa: S101, PT018 - only real pages are held
-            batch.merge(fetched.batch)
-            lanes[fetched.lane].update(after=fetched.after, created=fetched.created, done=fetched.done)
-        held.clear()
-        work.commit(what.name, batch)
-
     with work.interruptible(), closing(fetcher.pages()) as pages:
-        try:
-            for fetched in pages:
-                if fetched.lane is None:
-                    work.keep_lease()
-                else:
-                    held.append(fetched)
-                if held and (len(held) >= PAGES_A_BATCH or fetched.done or fetched.lane is None or work.is_over):
-                    write()
-                if work.is_over:
-                    break
-        except (IntegrationError, StoppedError):
-            if held:
-                write()
-            raise
-    if held:
-        write()
+        write_pages(work, what, lanes, pages)
     return all(lane["done"] for lane in lanes)
+
+
+def write_pages(work: Work, what: Walk, lanes: Lanes, pages: Iterable[Fetched]) -> None:
+    """Write pages as they come, until the last or the end of the slice; what came before an error is written too."""
+    held: list[Fetched] = []
+    try:
+        for fetched in pages:
+            if fetched.lane is None:
+                work.keep_lease()
+            else:
+                held.append(fetched)
+            if work.is_over:
+                break
+            if len(held) >= PAGES_A_BATCH or fetched.done or fetched.lane is None:
+                write_held(work, what, lanes, held)
+    except (IntegrationError, StoppedError):
+        write_held(work, what, lanes, held)
+        raise
+    write_held(work, what, lanes, held)
+
+
+def write_held(work: Work, what: Walk, lanes: Lanes, held: list[Fetched]) -> None:
+    """Write the pages held back, and move their lanes behind them in the same transaction."""
+    if not held:
+        return
+    batch = Batch(work.overrides)
+    for fetched in held:
+        assert fetched.lane is not None and fetched.batch is not None  # noqa: S101, PT018 - only real pages are held
+        batch.merge(fetched.batch)
+        lanes[fetched.lane].update(after=fetched.after, created=fetched.created, done=fetched.done)
+    held.clear()
+    work.commit(what.name, batch)
 
 
 def walking(what: Walk, wanted: Callable[[Work], bool]) -> Phase:

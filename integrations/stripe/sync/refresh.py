@@ -79,8 +79,8 @@ class RefreshResult:
 def refresh(connection: StripeConnection, stripe_customer_id: str, *, actor: User | None = None) -> RefreshResult:
     """Read one Stripe customer fresh and follow it to the header.
 
-    Raises IntegrationError ``reauthorize``, ``stripe_unavailable``, ``rate_limited`` or ``permission_missing``; what was
-    stored until then stays. A record that cannot be decoded becomes an issue and the rest goes on.
+    Raises IntegrationError ``reauthorize``, ``stripe_unavailable``, ``rate_limited`` or ``permission_missing``; nothing
+    is stored then. A record that cannot be decoded becomes an issue and the rest goes on.
     """
     made: deque[Call] = deque()
     try:

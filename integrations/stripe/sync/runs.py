@@ -1,7 +1,7 @@
 """Runs: start, join, go on, cancel, finish (docs/architecture.md section 4 "Runs").
 
-The row is the truth. A task only says "run 7 may go on"; whoever claims the lease works a slice, and its last write queues
-the next one. The foreground command works the same slices without the queue.
+The row is the truth. A task only says "run 7 may go on"; whoever claims the lease works a slice, and its last write
+queues the next one. The foreground command works the same slices without the queue.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ COUNTED = ("subscriptions", "stripe_customers", "matched", "unmatched", "skipped
 def start(connection: StripeConnection, *, kind: str = RunKind.FULL, actor: User | None, queue: bool = True) -> SyncRun:
     """Start a run, or join the one that is active; the worker takes it up unless ``queue`` is False.
 
-    A full run is the initial one as long as none has finished. Raises IntegrationError ``reauthorize`` when the connection
-    is not connected.
+    A full run is the initial one as long as none has finished. Raises IntegrationError ``reauthorize`` when the
+    connection is not connected.
     """
     if not connection.is_connected:
         raise IntegrationError("reauthorize", f"Stripe {connection.mode} is {connection.state}.")
@@ -113,8 +113,8 @@ def work_is_due() -> bool:
 def continue_run(run_id: int, *, queue: bool = True, on_commit: Callable[[], None] | None = None) -> bool:
     """Work one slice of a run; True when there is more to do. A run somebody else works on is left alone.
 
-    ``on_commit`` is called after each batch that was written. Raises django.db.OperationalError when the database is lost;
-    the run goes on behind its checkpoint once its lease is over.
+    ``on_commit`` is called after each batch that was written. Raises django.db.OperationalError when the database is
+    lost; the run goes on behind its checkpoint once its lease is over.
     """
     held = lease.claim(run_id)
     if held is None:

@@ -1,7 +1,7 @@
 """Unseen is not ended: what a complete walk did not meet is read by id and the answer stored.
 
-Candidates are mirrored live subscriptions that the walk did not see, observed and created before it began, not on a test
-clock. One object without a readable id in the walk, or too many candidates, and nothing is concluded.
+Candidates are mirrored live subscriptions that the walk did not see, observed and created before it began, not on a
+test clock. One object without a readable id in the walk, or too many candidates, and nothing is concluded.
 """
 
 from __future__ import annotations

@@ -125,9 +125,7 @@ class Walk:
 
 
 PRODUCTS = Walk("products", "Reading products", "products", "product_read", Product, Batch.add_product)
-PRICES = Walk(
-    "prices", "Reading prices", "prices", "plan_read", Price, Batch.add_price, complete=complete_included
-)
+PRICES = Walk("prices", "Reading prices", "prices", "plan_read", Price, Batch.add_price, complete=complete_included)
 COUPONS = Walk(
     "coupons", "Reading coupons", "coupons", "coupon_read", Coupon, Batch.add_coupon, complete=complete_included
 )

@@ -39,9 +39,9 @@ class StoppedError(Exception):
 class Work:
     """A claimed run with its reader, its clock and its checkpoint.
 
-    The checkpoint is a JSON object: ``walks`` (lanes by walk), ``cursors`` (by phase), ``done`` (names of finished phases),
-    ``began`` (when the walk began, database time), ``rates`` (the one set the run uses), ``unreadable`` (objects without
-    an id) and ``incomplete`` (why nothing may be marked ended).
+    The checkpoint is a JSON object: ``walks`` (lanes by walk), ``cursors`` (by phase), ``done`` (names of finished
+    phases), ``began`` (when the walk began, database time), ``rates`` (the one set the run uses), ``unreadable``
+    (objects without an id) and ``incomplete`` (why nothing may be marked ended).
     """
 
     def __init__(self, lease: Lease, *, on_commit: Callable[[], None] | None = None) -> None:
@@ -194,8 +194,8 @@ class Work:
         """Read items on their own, write what came, and move the phase's cursor behind it.
 
         ``items`` come with the cursor that stands for each, in its order; ``last`` is the cursor behind all of them.
-        False when the slice is over: the next one begins behind the last item that was read. Raises what ``read`` raises,
-        after what came before it was written.
+        False when the slice is over: the next one begins behind the last item that was read. Raises what ``read``
+        raises, after what came before it was written.
         """
         batch, done, error = Batch(self.overrides), 0, None
         for future in self._read_in_threads([item for _cursor, item in items], read):

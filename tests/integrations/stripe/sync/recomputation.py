@@ -71,7 +71,7 @@ class Books:
 
 
 def recompute(data: dict[str, list[Document]], domains: Iterable[str], now: float) -> dict[str, Expected]:
-    """What the customers with these domains should show, each domain belonging to one of them; ``now`` in Unix seconds."""
+    """What the customers with these domains should show, each domain being one customer's; ``now`` in Unix seconds."""
     books = Books.of(data)
     members: dict[str, list[Document]] = defaultdict(list)
     for customer in data["customers"]:
@@ -91,7 +91,7 @@ def expected(books: Books, customers: list[Document], now: float) -> Expected:
     live = [one for one in every if one["status"] not in ENDED]
     live_customers = [one for one in customers if any(each["customer"] == one["id"] for each in live)]
     worth = {one["id"]: monthly_usd(books, one) for one in every}
-    first = min(live, key=lambda one: primary_order(one, worth[one["id"]]), default=None)
+    first = min(live, key=lambda one: primary_order(one, worth[one["id"]])) if live else None
     speaking = live_customers or customers
     invoices = [one for customer in speaking for one in books.invoices[customer["id"]]]
 
@@ -106,7 +106,7 @@ def expected(books: Books, customers: list[Document], now: float) -> Expected:
         billing_started_at=datetime.fromtimestamp(min(one["start_date"] for one in every), UTC),
         stripe_customer_id=min(customers, key=prominence)["id"],
         discounted=any(one["discounts"] for one in every if one["status"] in COUNTING),
-        unnamed=bool(first) and not first["items"]["data"][0]["price"]["lookup_key"],
+        unnamed=first is not None and not first["items"]["data"][0]["price"]["lookup_key"],
     )
 
 
@@ -193,24 +193,31 @@ def intent_behind(books: Books, invoice: Document) -> str:
 
 def says(invoice: Document, intent: str, now: float) -> str:
     """The verdict of one invoice; empty when it says nothing about paying."""
-    attempts, due = invoice["attempt_count"], invoice["due_date"] is not None and invoice["due_date"] <= now
     if invoice["status"] == "paid":
         return "paid"
     if invoice["status"] == "uncollectible":
         reason = ((invoice["status_details"] or {}).get("uncollectible") or {}).get("reason")
         if reason == "subscription_paused":
             return ""
-        return "failing" if reason == "max_payment_attempts" or attempts else "past_due"
+        return "failing" if reason == "max_payment_attempts" or invoice["attempt_count"] else "past_due"
     if invoice["status"] != "open":
         return ""
-    if invoice["amount_remaining"] == 0:
-        return "paid"
+    return "paid" if invoice["amount_remaining"] == 0 else open_says(invoice, intent, now)
+
+
+def open_says(invoice: Document, intent: str, now: float) -> str:
+    """The verdict of an open invoice on which something is left to pay."""
+    attempts, due = invoice["attempt_count"], invoice["due_date"] is not None and invoice["due_date"] <= now
     if intent == "succeeded":
         return "past_due" if due else ""
     if invoice["collection_method"] == "send_invoice":
-        if not due:
-            return ""
-        return "failing" if attempts and intent in {"requires_payment_method", "canceled"} else "past_due"
+        declined = attempts and intent in {"requires_payment_method", "canceled"}
+        return ("failing" if declined else "past_due") if due else ""
+    return charged_says(attempts, intent)
+
+
+def charged_says(attempts: int, intent: str) -> str:
+    """The verdict of an open invoice that Stripe charges by itself."""
     if intent in {"processing", "requires_capture"}:
         return "failing" if attempts >= 2 else ""
     if intent == "requires_action":

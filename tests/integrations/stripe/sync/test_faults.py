@@ -228,12 +228,13 @@ def test_a_stripe_that_stays_in_trouble_fails_the_run_with_that_reason(
 ) -> None:
     settings.STRIPE_RETRY_TRIES = 2
     connection = connect(stripe)
-    stripe.fault(kind, times=0, **({"retry_after": 0.01} if kind == "429" else {}), **walked("subscriptions"))
+    options: dict[str, Any] = {"retry_after": 0.01} if kind == "429" else {}
+    stripe.fault(kind, times=0, **options, **walked("subscriptions"))
     run = sync(connection)
 
     assert (run.state, run.error_code) == (RunState.FAILED, {"500": "stripe_unavailable", "429": "rate_limited"}[kind])
     assert StripeProduct.objects.exists()
-    # Three lists of the catalogue; then two tries in the slice that read them and in each of three in which nothing moved.
+    # Three lists of the catalogue; then two tries, in the slice that read them and in three in which nothing moved.
     assert run.api_requests == 3 + 2 * (1 + 3)
 
 

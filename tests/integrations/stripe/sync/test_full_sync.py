@@ -119,7 +119,10 @@ def test_the_recomputation_meets_every_status_and_several_plans(synced: Synced) 
 def test_the_counts_add_up(synced: Synced) -> None:
     numbers = synced.numbers
 
-    assert numbers["matched"] + numbers["unmatched"] + numbers["skipped"] + numbers["failed"] == numbers["stripe_customers"]
+    assert (
+        numbers["matched"] + numbers["unmatched"] + numbers["skipped"] + numbers["failed"]
+        == numbers["stripe_customers"]
+    )
     assert numbers["failed"] == 0
     assert 0 < numbers["ambiguous"] < numbers["matched"]
 

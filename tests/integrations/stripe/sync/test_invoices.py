@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -39,7 +38,7 @@ class Account:
 
     def __init__(self, stripe: Running, seed: int) -> None:
         self.stripe = stripe
-        self.chance = random.Random(seed)
+        self.chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self.now = int(time.time())
         self.number = 0
         stripe.put("products", "prod_growth", {"name": "Growth"}, event="none")
@@ -117,13 +116,17 @@ class Account:
             elif invoice["status"] == "uncollectible" and draw < 0.3:
                 self.stripe.patch("invoices", invoice["id"], {"status": "paid", "amount_remaining": 0}, event="none")
             elif invoice["status"] == "draft" and draw < 0.5:
-                self.stripe.patch("invoices", invoice["id"], {"status": self.chance.choice(["open", "paid"])}, event="none")
+                self.stripe.patch(
+                    "invoices", invoice["id"], {"status": self.chance.choice(["open", "paid"])}, event="none"
+                )
             elif draw < 0.1:
                 self.add_invoice(invoice["customer"], created=self.now - 5)
 
     def statuses(self) -> dict[str, str]:
         """What somebody who read every invoice says, by domain."""
-        data = {kind: [] for kind in ("invoices", "invoice_payments", "payment_intents")} | self.stripe.data()
+        data: dict[str, list[Any]] = {
+            kind: [] for kind in ("invoices", "invoice_payments", "payment_intents")
+        } | self.stripe.data()
         books = Books.of({"coupons": [], "discounts": [], **data})
         return {
             customer["email"].partition("@")[2]: payment_status(
@@ -138,13 +141,13 @@ def found() -> dict[str, str]:
 
 
 @pytest.fixture(params=range(3))
-def account(empty: Running, request: pytest.FixtureRequest) -> Iterator[Account]:
+def account(empty: Running, request: pytest.FixtureRequest) -> Account:
     account = Account(empty, seed=request.param)
     for number in range(CUSTOMERS):
         customer_id = account.add_customer(number)
         for _invoice in range(account.chance.randrange(7)):
             account.add_invoice(customer_id)
-    yield account
+    return account
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -1,4 +1,4 @@
-"""Killed in mid-run, for real: a worker, a foreground sync, and the database connection. The end is as if nothing had been.
+"""Killed in mid-run, for real: a worker, a foreground sync, the database connection. It ends as if nothing had been.
 
 Everything here is a process of its own with committed rows, so each test starts and ends with an empty database.
 """
@@ -38,7 +38,12 @@ class Desk:
 
     def __init__(self, stripe: Running, environment: dict[str, str]) -> None:
         self.stripe = stripe
-        self.environment = {**environment, "STRIPE_API_BASE": stripe.url, "STRIPE_RATE_LIVE": "0", "LOG_LEVEL": "WARNING"}
+        self.environment = {
+            **environment,
+            "STRIPE_API_BASE": stripe.url,
+            "STRIPE_RATE_LIVE": "0",
+            "LOG_LEVEL": "WARNING",
+        }
         self.connection = connect(stripe)
 
     @contextmanager

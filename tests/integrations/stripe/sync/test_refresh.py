@@ -71,7 +71,7 @@ def test_a_change_in_stripe_arrives_in_the_header(stripe: Running, connection: S
     items = subscription.data["items"]["data"]
     doubled = [{"price": one["price"]["id"], "quantity": 2 * one["quantity"]} for one in items]
     stripe.patch("subscriptions", subscription.stripe_id, {"items": doubled, "status": "past_due"}, event="none")
-    result = refresh(connection, subscription.customer_id, actor=UserFactory(username="csm"))
+    result = refresh(connection, subscription.customer_id, actor=UserFactory.create(username="csm"))
 
     before = owner.mrr
     owner.refresh_from_db()
@@ -154,7 +154,7 @@ def test_a_new_address_moves_the_figures_from_one_customer_to_another(
     stripe: Running, connection: StripeConnection
 ) -> None:
     subscription = somebody()
-    old, new = owner_of(subscription), CustomerFactory(domain="moved-here.com")
+    old, new = owner_of(subscription), CustomerFactory.create(domain="moved-here.com")
     mrr = old.mrr
     stripe.patch("customers", subscription.customer_id, {"email": "new@moved-here.com"}, event="none")
     result = refresh(connection, subscription.customer_id)
@@ -191,7 +191,9 @@ def test_retrying_a_record_resolves_its_issue(stripe: Running, connection: Strip
 
 
 def test_a_record_whose_customer_is_unknown_cannot_be_retried(connection: StripeConnection) -> None:
-    issue = SyncIssue.objects.create(connection=connection, code="invalid_response", severity="error", object_id="(no id)")
+    issue = SyncIssue.objects.create(
+        connection=connection, code="invalid_response", severity="error", object_id="(no id)"
+    )
 
     with pytest.raises(IntegrationError) as caught:
         retry_issue(issue, actor=None)

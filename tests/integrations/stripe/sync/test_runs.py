@@ -60,7 +60,7 @@ def test_starting_a_run_tells_the_worker_once_it_is_committed(
 ) -> None:
     connection = connect(stripe)
     with django_capture_on_commit_callbacks(execute=True):
-        run = runs.start(connection, kind=RunKind.FULL, actor=UserFactory())
+        run = runs.start(connection, kind=RunKind.FULL, actor=UserFactory.create())
 
     (queued,) = OrmQ.objects.all()
     assert (queued.task["func"], queued.task["args"]) == (runs.CONTINUE, (run.pk,))
@@ -173,7 +173,8 @@ def test_a_checkpoint_that_is_too_old_is_walked_again(paged: Running, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("trouble", "code"), [("", "stalled"), ("rate_limited", "rate_limited"), ("stripe_unavailable", "stripe_unavailable")]
+    ("trouble", "code"),
+    [("", "stalled"), ("rate_limited", "rate_limited"), ("stripe_unavailable", "stripe_unavailable")],
 )
 def test_a_run_that_does_not_move_fails_with_what_is_known_about_it(stripe: Running, trouble: str, code: str) -> None:
     run = start(connect(stripe))

@@ -50,7 +50,9 @@ def product(name: str, at: datetime, stripe_id: str = "prod_1") -> Batch:
 
 
 def subscription(stripe_id: str = "sub_1", status: str = "active") -> Subscription:
-    price = Price(id="price_1", currency="usd", product="prod_1", recurring=Recurring(interval="month"), unit_amount=1000)
+    price = Price(
+        id="price_1", currency="usd", product="prod_1", recurring=Recurring(interval="month"), unit_amount=1000
+    )
     items = SubscriptionItems(data=[SubscriptionItem(id="si_1", price=price, quantity=1)])
     return Subscription(
         id=stripe_id,
@@ -143,7 +145,12 @@ def test_one_row_the_database_refuses_does_not_spoil_the_batch(connection: Strip
     written = store.write(connection.pk, batch)
 
     assert written == 4
-    assert sorted(StripeSubscription.objects.values_list("stripe_id", flat=True)) == ["sub_0", "sub_1", "sub_2", "sub_4"]
+    assert sorted(StripeSubscription.objects.values_list("stripe_id", flat=True)) == [
+        "sub_0",
+        "sub_1",
+        "sub_2",
+        "sub_4",
+    ]
     assert [(each.code, each.object_id, each.stripe_customer_id) for each in batch.problems] == [
         ("invalid_response", "sub_3", "cus_1")
     ]

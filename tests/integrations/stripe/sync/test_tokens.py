@@ -37,7 +37,9 @@ def connection(stripe: Running, db: None) -> StripeConnection:
 
 
 def about_to_end(connection: StripeConnection, minutes: float = 1) -> None:
-    StripeConnection.objects.filter(pk=connection.pk).update(token_expires_at=timezone.now() + timedelta(minutes=minutes))
+    StripeConnection.objects.filter(pk=connection.pk).update(
+        token_expires_at=timezone.now() + timedelta(minutes=minutes)
+    )
 
 
 def refreshes(stripe: Running) -> int:

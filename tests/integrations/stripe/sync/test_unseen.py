@@ -1,8 +1,9 @@
-"""Unseen is not ended: what a walk did not meet is read by id, and only a walk that can be trusted concludes anything."""
+"""Unseen is not ended: what a walk did not meet is read by id, and only a walk to be trusted concludes anything."""
 
 from __future__ import annotations
 
 import pytest
+from django.db.models.functions import Now
 
 from integrations.models import RunKind, RunState, StripeConnection, StripeSubscription, SyncIssue
 from integrations.stripe.sync import runs
@@ -76,9 +77,7 @@ def test_a_subscription_stripe_no_longer_has_ends_and_keeps_its_last_values(
     assert row.data == {**before, "status": "canceled"}
 
 
-def test_a_subscription_that_ended_is_found_by_a_nightly_run_too(
-    stripe: Running, connection: StripeConnection
-) -> None:
+def test_a_subscription_that_ended_is_found_by_a_nightly_run_too(stripe: Running, connection: StripeConnection) -> None:
     row = a_live_one()
     stripe.patch("subscriptions", row.stripe_id, {"status": "canceled", "ended_at": row.data["created"]}, event="none")
     run = sync(connection, RunKind.NIGHTLY)
@@ -118,11 +117,11 @@ def test_what_was_seen_after_the_walk_began_is_no_candidate(stripe: Running, con
     row = a_live_one()
     hide(stripe, row)
     run = start(connection)
-    looked = []
+    looked: list[int] = []
 
     def somebody_looks_at_it_meanwhile() -> None:
         if not looked:
-            looked.append(StripeSubscription.objects.filter(pk=row.pk).update(observed_at=runs.Now()))
+            looked.append(StripeSubscription.objects.filter(pk=row.pk).update(observed_at=Now()))
 
     runs.continue_run(run.pk, queue=False, on_commit=somebody_looks_at_it_meanwhile)
 
