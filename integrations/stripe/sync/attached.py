@@ -91,7 +91,17 @@ class AttachedReader:
             customer__environment=self.connection.environment,
             match_state=MatchState.MATCHED,
         )
-        for row in rows.defer("data"):
+        columns = (
+            "customer_id",
+            "stripe_id",
+            "created",
+            "standing",
+            "winner",
+            "ambiguous_kind",
+            "match_reason",
+            "observed_at",
+        )
+        for row in rows.values_list(*columns, named=True):
             if row.customer_id is None:
                 continue
             attached = found[row.customer_id]

@@ -49,43 +49,45 @@ WITH proposed AS (
     FROM integrations_stripecustomer WHERE connection_id = %(connection)s AND standing = 'live'
 )"""
 
+# Everything known by a Stripe customer's id is pooled and grouped by it: unlike a join, that costs the same whatever
+# the planner believes about a mirror that was filled a minute ago.
 JUDGED = """
-, broken AS (
-    SELECT coalesce(nullif(stripe_customer_id, ''), object_id) AS stripe_id,
-           bool_or(object_type = 'subscription') AS subscribed
-    FROM integrations_syncissue
-    WHERE connection_id = %(connection)s AND state = 'open' AND severity = 'error'
-      AND (stripe_customer_id <> '' OR object_type IN ('customer', 'subscription'))
-    GROUP BY 1
-), figures AS (
-    SELECT s.customer_id AS stripe_id, sum(s.mrr) AS mrr, count(*) FILTER (WHERE s.live) AS live
+, pooled AS (
+    SELECT stripe_id, match_state, match_reason, customer_id, ambiguous_kind, TRUE AS counted, 0::numeric AS mrr,
+           0 AS live, FALSE AS failed, FALSE AS unread
+    FROM proposed WHERE standing = 'live'
+    UNION ALL
+    SELECT s.customer_id, NULL, NULL, NULL, NULL, FALSE, s.mrr, s.live::int, FALSE, FALSE
     FROM integrations_stripesubscription s
     WHERE s.connection_id = %(connection)s AND {scope}
-    GROUP BY s.customer_id
+    UNION ALL
+    SELECT coalesce(nullif(i.stripe_customer_id, ''), i.object_id), NULL, NULL, NULL, NULL, FALSE, 0, 0, TRUE,
+           i.object_type = 'subscription'
+    FROM integrations_syncissue i
+    WHERE i.connection_id = %(connection)s AND i.state = 'open' AND i.severity = 'error'
 ), judged AS (
-    SELECT p.*, (b.stripe_id IS NOT NULL) AS failed, coalesce(f.mrr, 0) AS mrr,
-           (b.stripe_id IS NULL AND p.ambiguous_kind <> '') AS ambiguous
-    FROM proposed p
-    LEFT JOIN broken b ON b.stripe_id = p.stripe_id
-    LEFT JOIN figures f ON f.stripe_id = p.stripe_id
-    WHERE p.standing = 'live'
+    SELECT stripe_id, max(match_state) AS match_state, max(match_reason) AS match_reason,
+           max(customer_id) AS customer_id, max(ambiguous_kind) AS ambiguous_kind, bool_or(counted) AS counted,
+           sum(mrr) AS mrr, sum(live) AS live, bool_or(failed) AS failed, bool_or(unread) AS unread
+    FROM pooled GROUP BY stripe_id
 )
 """
 
+# A customer that failed without being in the live set belongs to it when a subscription itself could not be read, or
+# when one with a live subscription could not.
 BY_STATE = """
-SELECT CASE WHEN failed THEN 'failed' ELSE match_state END, match_reason, count(*), sum(mrr),
-       count(*) FILTER (WHERE ambiguous), coalesce(sum(mrr) FILTER (WHERE ambiguous), 0)
-FROM judged GROUP BY 1, 2
+SELECT CASE WHEN failed THEN 'failed' ELSE match_state END, CASE WHEN failed THEN '' ELSE match_reason END,
+       count(*), sum(mrr),
+       count(*) FILTER (WHERE ambiguous_kind <> '' AND NOT failed),
+       coalesce(sum(mrr) FILTER (WHERE ambiguous_kind <> '' AND NOT failed), 0)
+FROM judged WHERE counted OR failed AND (unread OR live > 0) GROUP BY 1, 2
 """
 
-# The last figure: customers that failed without being in the live set, because the subscription itself could not be
-# read, or because a customer with a live one could not.
 TOTALS = """
-SELECT (SELECT count(DISTINCT customer_id) FROM judged WHERE match_state = 'matched' AND NOT failed),
-       (SELECT count(DISTINCT customer_id) FROM judged WHERE ambiguous),
-       (SELECT coalesce(sum(live), 0) FROM figures),
-       (SELECT count(*) FROM broken b LEFT JOIN figures f ON f.stripe_id = b.stripe_id
-        WHERE (b.subscribed OR f.live > 0) AND NOT EXISTS (SELECT 1 FROM judged j WHERE j.stripe_id = b.stripe_id))
+SELECT count(DISTINCT customer_id) FILTER (WHERE match_state = 'matched' AND NOT failed),
+       count(DISTINCT customer_id) FILTER (WHERE ambiguous_kind <> '' AND NOT failed),
+       coalesce(sum(live), 0)
+FROM judged
 """
 
 
@@ -97,7 +99,8 @@ def count(connection: StripeConnection) -> Counts:
 
 def preview_counts(connection: StripeConnection, options: Options) -> Counts:
     """The counts as another scope or other options would make them; nothing is written."""
-    return counted(match.proposed_sql(options), options.scope, match.parameters(connection, options))
+    with match.set_wise():
+        return counted(match.proposed_sql(options), options.scope, match.parameters(connection, options))
 
 
 def counted(proposed: str, scope: Scope, values: dict[str, Any]) -> Counts:
@@ -107,7 +110,7 @@ def counted(proposed: str, scope: Scope, values: dict[str, Any]) -> Counts:
         cursor.execute(judged + BY_STATE, values)
         rows = cursor.fetchall()
         cursor.execute(judged + TOTALS, values)
-        customers, groups, subscriptions, strays = cursor.fetchone()
+        customers, groups, subscriptions = cursor.fetchone()
     number: dict[str, int] = defaultdict(int)
     mrr: dict[str, Decimal] = defaultdict(Decimal)
     reasons: dict[str, dict[str, int]] = defaultdict(dict)
@@ -119,12 +122,12 @@ def counted(proposed: str, scope: Scope, values: dict[str, Any]) -> Counts:
         ambiguous += flagged
         ambiguous_mrr += flagged_mrr
     return Counts(
-        stripe_customers=sum(number.values()) + strays,
+        stripe_customers=sum(number.values()),
         matched=number["matched"],
         unmatched=number["unmatched"],
         skipped=number["skipped"],
         ambiguous=ambiguous,
-        failed=number["failed"] + strays,
+        failed=number["failed"],
         skipped_by_reason=reasons["skipped"],
         unmatched_by_reason=reasons["unmatched"],
         ambiguous_groups=groups,

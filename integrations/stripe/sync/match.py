@@ -7,11 +7,13 @@ without writing. Callers hold the connection's derive lock (``sync.derive``), wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection as database
+from django.db import transaction
 from django.db.models import Q
 
 from customers.domains import is_personal
@@ -111,6 +113,23 @@ def parameters(connection: StripeConnection, options: Options) -> dict[str, Any]
     }
 
 
+@contextmanager
+def set_wise(everybody: bool = True) -> Iterator[None]:
+    """A block of statements about everybody, planned without nested loops.
+
+    The planner knows nothing about what a common table expression holds, and its statistics of the match columns are
+    those from before the first match. Once it takes an input of thousands for one row, a nested loop is quadratic.
+    """
+    if not everybody:
+        yield
+        return
+    with transaction.atomic(), database.cursor() as cursor:
+        cursor.execute("SELECT current_setting('enable_nestloop'), set_config('enable_nestloop', 'off', TRUE)")
+        before = cursor.fetchone()[0]
+        yield
+        cursor.execute("SELECT set_config('enable_nestloop', %s, TRUE)", [before])
+
+
 def rematch(connection: StripeConnection, subset: Subset | None = None) -> set[int]:
     """Match again, all or a subset; returns the Pivotal customers that something left, joined, or was flagged on.
 
@@ -121,7 +140,7 @@ def rematch(connection: StripeConnection, subset: Subset | None = None) -> set[i
     values = parameters(connection, options)
     everybody = subset is None
     touched: set[int] = set()
-    with database.cursor() as cursor:
+    with database.cursor() as cursor, set_wise(everybody):
         if subset is not None:
             cursor.execute(match_sql.CONCERNED, {**values, **subset.parameters})
             values["ids"] = [row_id for (row_id,) in cursor.fetchall()]

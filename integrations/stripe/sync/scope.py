@@ -190,7 +190,7 @@ def preview(
     """
     options = Options(Scope(tuple(products), tuple(lookup_keys)), match_personal_emails)
     sql = match.verdicts_sql(options) + HEADERS
-    with database.cursor() as cursor:
+    with match.set_wise(), database.cursor() as cursor:
         cursor.execute(sql, match.parameters(connection, options))
         blank, filled = cursor.fetchone()
     return Preview(

@@ -1,8 +1,8 @@
 """Writes batches into the mirror: one statement per table, whatever the number of rows.
 
 Rows travel as one JSON parameter and are unpacked by PostgreSQL. An older observation never overwrites a newer one. A
-walk leaves rows that say the same unwritten; a refresh always moves ``observed_at``. Tables are written in a fixed order
-and rows ordered by id, so that two writers cannot deadlock (docs/architecture.md section 4 "Observed-at" and "Runs").
+walk leaves rows that say the same unwritten; a refresh always moves ``observed_at``. Tables are written in a fixed
+order and rows ordered by id, so that two writers cannot deadlock (docs/architecture.md section 4 "Observed-at", "Runs").
 """
 
 from __future__ import annotations

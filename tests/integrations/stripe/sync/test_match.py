@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from customers.models import Customer, Environment, PersonalDomain, Status
 from integrations.models import (
@@ -28,7 +31,7 @@ from tests.factories import (
     decide,
     undo,
 )
-from tests.integrations.stripe.sync.derived import flags, outcome
+from tests.integrations.stripe.sync.derived import derive_all, flags, outcome
 
 pytestmark = pytest.mark.django_db
 
@@ -561,3 +564,47 @@ def row_versions(table: str) -> list[tuple[Any, ...]]:
     with database.cursor() as cursor:
         cursor.execute(f"SELECT ctid::text, xmin::text FROM {table} ORDER BY 1")  # noqa: S608
         return list(cursor.fetchall())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_newcomers_at_once_are_both_flagged() -> None:
+    live = StripeConnectionFactory()
+    acme = CustomerFactory(domain="acme.com")
+    derive_all(live)
+    failed: list[BaseException] = []
+    barrier = threading.Barrier(2)
+
+    def arrive(row: StripeCustomer) -> None:
+        try:
+            barrier.wait(10)
+            derive.refreshed(live, {row.stripe_id}, as_of=timezone.now())
+        except BaseException as error:  # noqa: BLE001 - reported by the test's own thread
+            failed.append(error)
+        finally:
+            database.close()
+
+    for _round in range(5):
+        StripeSubscription.objects.all().delete()
+        StripeCustomer.objects.all().delete()
+        rows = [subscriber("a@acme.com", live), subscriber("b@acme.com", live)]
+        threads = [threading.Thread(target=arrive, args=(row,)) for row in rows]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert not failed
+        assert flags(*rows) == ["shared_domain", "shared_domain"]
+        acme.refresh_from_db()
+        assert (acme.mrr, acme.billing_flags) == (Decimal(200), ["undecided"])
+
+
+def test_a_match_of_everybody_does_not_depend_on_statistics(live: StripeConnection) -> None:
+    """Quadratic plans come from statistics taken before the first match, so nested loops are off for everybody."""
+    subscriber("a@acme.com", live)
+    with CaptureQueriesContext(database) as captured:
+        match.rematch(live)
+
+    assert "set_config('enable_nestloop', 'off'" in " ".join(query["sql"] for query in captured.captured_queries)
+    with database.cursor() as cursor:
+        cursor.execute("SHOW enable_nestloop")
+        assert cursor.fetchone() == ("on",)
