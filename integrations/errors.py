@@ -57,6 +57,7 @@ ERRORS: dict[str, ErrorText] = {
         "Look at the worker's log, then run the sync again; what was read so far is kept.",
         permanent=False,
     ),
+    "busy": ErrorText("Stripe is being read for something else.", "Try again in a moment.", permanent=False),
     "invalid_response": ErrorText(
         "Stripe sent something we could not read.",
         "Retry the record; if it stays, send us its id.",

@@ -53,8 +53,9 @@ def bench() -> Iterator[Running]:
 
 
 @pytest.fixture
-def stripe(bench: Running, settings: Settings) -> Running:
-    return as_after_a_start(bench, settings)
+def stripe(bench: Running, settings: Settings) -> Iterator[Running]:
+    with as_after_a_start(bench, settings) as started:
+        yield started
 
 
 class Terminal:
@@ -170,10 +171,12 @@ def test_scope_all_takes_every_filter_away(synced: Running, terminal: Terminal) 
     assert Customer.objects.filter(mrr__gt=0).count() > narrowed
 
 
-def test_scope_warns_of_what_the_account_does_not_have(synced: Running, terminal: Terminal) -> None:
-    terminal("scope", "--mode", "live", "--lookup-key", "no_such_key")
+def test_scope_refuses_what_the_account_does_not_have(synced: Running, terminal: Terminal) -> None:
+    with pytest.raises(CommandError) as caught:
+        terminal("scope", "--mode", "live", "--lookup-key", "scale_annual", "no_such_key")
 
-    assert "no_such_key" in terminal.err
+    assert "no_such_key" in str(caught.value)
+    assert not ScopeFilter.objects.exists()
 
 
 @pytest.mark.parametrize("arguments", [[], ["--all", "--product", "prod_x"]])

@@ -51,7 +51,7 @@ def scope(command: BaseCommand, options: dict[str, Any]) -> None:
     ):
         for value in values:
             if allowed and value not in allowed:
-                command.stderr.write(command.style.WARNING(f"The account has no {word} {value} that we know of."))
+                raise CommandError(f"The account has no {word} {value}. Nothing was changed.")
     counts = scopes.save_scope(connection, products=options["product"], lookup_keys=options["lookup_key"], actor=None)
     say_counts(command, counts)
 

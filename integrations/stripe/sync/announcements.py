@@ -34,5 +34,5 @@ def convert_again(currencies: Collection[str] | None = None) -> None:
 
 
 def connected() -> Iterable[StripeConnection]:
-    """The connections that match and roll up: a disconnected one leaves everything as it is."""
-    return StripeConnection.objects.filter(state=ConnectionState.CONNECTED).order_by("pk")
+    """The connections that match and roll up: only a disconnected one leaves everything as it is."""
+    return StripeConnection.objects.exclude(state=ConnectionState.DISCONNECTED).order_by("pk")

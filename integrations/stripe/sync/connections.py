@@ -12,7 +12,7 @@ from django.db import connection as database
 from django.db import transaction
 from django.db.models.functions import Now
 
-from customers.models import Activity, Customer, PaymentStatus
+from customers.models import Activity, Customer, MrrPoint, PaymentStatus
 from integrations.errors import IntegrationError
 from integrations.models import (
     AuthKind,
@@ -123,7 +123,8 @@ def store_access(
     require_same_account(connection, reader, offered)
     with transaction.atomic():
         locked = StripeConnection.objects.select_for_update().get(pk=connection.pk)
-        if not has_mirror(connection):
+        mirrored = has_mirror(connection)
+        if not mirrored:
             start_afresh(locked, offered.id)
         for name, value in access.items():
             setattr(locked, name, value)
@@ -140,6 +141,9 @@ def store_access(
         locked.save()
     locked.refresh_from_db()
     rates.seed()
+    if mirrored:
+        # What changed on our side while nothing was matched: edits, decisions, cleared fields.
+        derive.rematch(locked, everything=True, origin="Reconnected")
     try:
         catalog_reading.read(locked, reader)
     except IntegrationError as error:
@@ -150,6 +154,7 @@ def store_access(
 
 def start_afresh(connection: StripeConnection, account_id: str) -> None:
     """Forget what is left of an account that was connected here and never synced."""
+    stop_runs(connection)
     for model in (StripeProduct, StripePrice, StripeCoupon):
         model.objects.filter(connection=connection).delete()
     if connection.account_id != account_id:
@@ -179,9 +184,7 @@ def recheck_permissions(connection: StripeConnection) -> ProbeResult:
 def disconnect(connection: StripeConnection, *, actor: User | None) -> None:
     """Delete our access. Values stay and are shown as stale; scope, options, decisions and mirror stay too."""
     with transaction.atomic():
-        SyncRun.objects.filter(connection=connection, state__in=ACTIVE_STATES).update(
-            state=RunState.CANCELLED, finished_at=Now(), lease_token=None, lease_until=None
-        )
+        stop_runs(connection)
         StripeConnection.objects.filter(pk=connection.pk).update(
             state=ConnectionState.DISCONNECTED,
             state_reason=f"Disconnected by {actor}"[:255] if actor else "",
@@ -194,6 +197,13 @@ def disconnect(connection: StripeConnection, *, actor: User | None) -> None:
             disconnected_at=Now(),
         )
     connection.refresh_from_db()
+
+
+def stop_runs(connection: StripeConnection) -> None:
+    """End the active run at once: its lease is gone, so whoever works on it writes nothing more."""
+    SyncRun.objects.filter(connection=connection, state__in=ACTIVE_STATES).update(
+        state=RunState.CANCELLED, finished_at=Now(), lease_token=None, lease_until=None
+    )
 
 
 def require_disconnected(connection: StripeConnection) -> None:
@@ -212,6 +222,13 @@ def clear_billing(connection: StripeConnection, *, actor: User | None) -> int:
             customer=None, standing="", match_state="", match_reason="", ambiguous_kind="", ambiguous_since=None
         )
         BillingSummary.objects.filter(customer_id__in=ids).delete()
+        MrrPoint.objects.bulk_create(
+            [
+                MrrPoint(customer_id=pk, mrr=0, cause=MrrPoint.Cause.DECISION)
+                for pk in customers.filter(pk__in=ids, mrr__gt=0).values_list("pk", flat=True)
+            ],
+            batch_size=1000,
+        )
         Customer.objects.filter(pk__in=ids).update(
             plan="",
             plan_label="",
@@ -259,7 +276,8 @@ def delete_mirror(connection: StripeConnection, *, actor: User | None) -> None:
     with derive.lock(connection), database.cursor() as cursor:
         for table in MIRROR_TABLES:
             cursor.execute(f"DELETE FROM integrations_{table} WHERE connection_id = %s", [connection.pk])  # noqa: S608
-        connection.issues.filter(state="open").update(state="resolved")
+        connection.runs.all().delete()  # the log of another account would only mislead
+        connection.issues.all().delete()
         connection.scope.all().delete()
         StripeConnection.objects.filter(pk=connection.pk).update(
             account_id="", account_name="", last_full_sync_at=None, last_look_at=None, last_incremental_update_at=None

@@ -96,11 +96,15 @@ def refreshed(
 
 
 def has_written(connection: StripeConnection) -> bool:
-    """Whether a run of this connection has written customers, or one more would write the first."""
+    """Whether a run of this connection has written customers, or is past matching and about to.
+
+    Only then may anything else roll up; before, a preview must leave every customer as it is.
+    """
     runs = SyncRun.objects.filter(connection=connection).exclude(kind=RunKind.PREVIEW)
+    ended = Q(state__in=(RunState.SUCCEEDED, RunState.PARTIAL))
     return (
         StripeConnection.objects.filter(pk=connection.pk, last_full_sync_at__isnull=False).exists()
-        or runs.filter(state__in=(RunState.SUCCEEDED, RunState.PARTIAL)).exists()
+        or runs.filter(ended | Q(checkpoint__done__contains=["match"])).exists()
     )
 
 

@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import transaction
 
 from integrations.errors import IntegrationError
 from integrations.models import (
@@ -83,18 +82,25 @@ def refresh(connection: StripeConnection, stripe_customer_id: str, *, actor: Use
     is stored then. A record that cannot be decoded becomes an issue and the rest goes on.
     """
     made: deque[Call] = deque()
+    used: list[str] = []
+
+    def token() -> str:
+        used.append(tokens.access_token(connection))
+        return used[-1]
+
     try:
-        reader = reader_for(tokens.mode_of(connection), lambda: tokens.access_token(connection), on_call=made.append)
+        reader = reader_for(tokens.mode_of(connection), token, on_call=made.append)
         with closing(reader):
             look = Look(connection, reader, stripe_customer_id)
             look.read()
     except IntegrationError as error:
-        if error.code == "reauthorize":
+        if error.code == "reauthorize" and not tokens.is_renewed(connection, used[-1] if used else ""):
             tokens.ask_to_reauthorize(connection, error)
         raise
     finally:
         calls.record(connection, list(made))
-    with transaction.atomic():
+    with derive.lock(connection):
+        require_same_connection(connection)
         store.write(connection.pk, look.batch, refresh=True)
         issues.record(connection, look.batch.problems, run=None)
         if not look.batch.problems:
@@ -105,6 +111,13 @@ def refresh(connection: StripeConnection, stripe_customer_id: str, *, actor: Use
         connection=connection, stripe_customer_id=stripe_customer_id, state=IssueState.OPEN, severity=Severity.ERROR
     )
     return RefreshResult(as_of=look.began, by_customer=changed, issues=list(still))
+
+
+def require_same_connection(connection: StripeConnection) -> None:
+    """Raises IntegrationError ``reauthorize`` when it was disconnected, or changed account, while we were reading."""
+    now = StripeConnection.objects.get(pk=connection.pk)
+    if not now.is_connected or now.account_id != connection.account_id:
+        raise IntegrationError("reauthorize", "Stripe was disconnected meanwhile; nothing was written.")
 
 
 def retry_issue(issue: SyncIssue, *, actor: User | None) -> RefreshResult:

@@ -63,10 +63,24 @@ def start(connection: StripeConnection, *, kind: str = RunKind.FULL, actor: User
         joined = active(connection)
         if joined is None:
             raise
+        if joined.kind == RunKind.PREVIEW and kind != RunKind.PREVIEW:
+            return instead_of(joined, kind=kind, actor=actor, queue=queue)
         return joined
     if queue:
         enqueue(run.pk)
     return run
+
+
+def instead_of(preview: SyncRun, *, kind: str, actor: User | None, queue: bool) -> SyncRun:
+    """Start the run that was asked for in place of a preview, which writes no customer.
+
+    Raises IntegrationError ``busy`` when somebody works on the preview right now; it has been asked to stop.
+    """
+    cancel(preview, actor=actor)
+    preview.refresh_from_db()
+    if preview.is_active:
+        raise IntegrationError("busy", "A preview is being worked on; it was asked to stop.")
+    return start(preview.connection, kind=kind, actor=actor, queue=queue)
 
 
 def mirrored_subscriptions(connection: StripeConnection) -> int:
@@ -214,8 +228,11 @@ def finish_complete(work: Work) -> None:
     state = RunState.PARTIAL if errors or incomplete else RunState.SUCCEEDED
     requests = work.list_calls()
     with transaction.atomic():
-        if state == RunState.SUCCEEDED and not work.is_preview:
-            StripeConnection.objects.filter(pk=connection.pk).update(last_full_sync_at=Now(), last_look_at=work.began)
+        mine = StripeConnection.objects.filter(pk=connection.pk)
+        if not work.is_preview and not incomplete:
+            mine.update(last_look_at=work.began)  # one broken record does not make everybody's figures old
+        if not work.is_preview and state == RunState.SUCCEEDED:
+            mine.update(last_full_sync_at=Now())
         finish(work.lease, state, requests=requests, error_detail=incomplete)
 
 

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection as database
 from django.db import transaction
 
-from integrations.models import ScopeFilter, ScopeKind, StripeConnection, StripeProduct
+from integrations.models import ConnectionState, ScopeFilter, ScopeKind, StripeConnection, StripeProduct
 from integrations.stripe.rules.plan import plan_label
 from integrations.stripe.sync import counts, derive, match
 from integrations.stripe.sync.counts import Counts
@@ -151,7 +151,7 @@ def save_scope(
     ]
     for row in rows:
         row.connection = connection
-    with transaction.atomic():
+    with derive.lock(connection):  # of two people who save at once the second waits
         ScopeFilter.objects.filter(connection=connection).delete()
         ScopeFilter.objects.bulk_create(rows)
         apply(connection)
@@ -171,8 +171,8 @@ def save_options(
 
 
 def apply(connection: StripeConnection) -> None:
-    """Match and roll up everything again; a connection that is not connected waits until it is."""
-    if connection.is_connected:
+    """Match and roll up everything again; a disconnected connection waits until it is connected."""
+    if connection.state != ConnectionState.DISCONNECTED:
         derive.rematch(connection, everything=True, decided=True, origin="Scope or options")
 
 

@@ -2,7 +2,7 @@
 
 Rows travel as one JSON parameter and are unpacked by PostgreSQL. An older observation never overwrites a newer one. A
 walk leaves rows that say the same unwritten; a refresh always moves ``observed_at``. Tables are written in a fixed
-order and rows ordered by id, so that two writers cannot deadlock (docs/architecture.md section 4 "Observed-at", "Runs").
+order and rows ordered by id, so that two writers cannot deadlock (docs/architecture.md section 4 "Observed-at").
 """
 
 from __future__ import annotations

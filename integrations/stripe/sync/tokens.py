@@ -90,7 +90,9 @@ def refresh(connection: StripeConnection) -> str:
         raise IntegrationError("reauthorize", error.detail) from error
     else:
         # In SQL, not on the instance: whoever disconnected meanwhile must not get a token back.
-        StripeConnection.objects.filter(pk=connection.pk, state=ConnectionState.CONNECTED).update(
+        StripeConnection.objects.filter(
+            pk=connection.pk, state=ConnectionState.CONNECTED, token_expires_at=connection.token_expires_at
+        ).update(
             access_token=grant.access_token,
             refresh_token=grant.refresh_token,
             token_expires_at=grant.expires_at,

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from integrations.errors import IntegrationError
 from integrations.models import RunKind, SeenId, StripeConnection
 from integrations.stripe.api.client import StripeReader
 from integrations.stripe.api.decode import DecodeError, decode, reference
@@ -32,13 +33,21 @@ Completer = Callable[[StripeReader, StripeConnection, Any], Any]
 
 
 def complete_items(reader: StripeReader, connection: StripeConnection, subscription: Subscription) -> Subscription:
-    """A subscription with all its items: lists carry the first ones only."""
+    """A subscription with all its items: lists carry the first ones only.
+
+    One that is gone by now stays as it came; that items are missing is flagged on its receipt.
+    """
     if not subscription.items.has_more:
         return subscription
     expand = expand_list("subscription_items", connection.permissions, can_expand=connection.can_expand)
     items = []
-    for page in iterate(reader, "/v1/subscription_items", {"subscription": subscription.id, "expand": expand}):
-        items += [decode(raw, SubscriptionItem) for raw in page.data]
+    try:
+        for page in iterate(reader, "/v1/subscription_items", {"subscription": subscription.id, "expand": expand}):
+            items += [decode(raw, SubscriptionItem) for raw in page.data]
+    except IntegrationError as error:
+        if error.code != "record_gone":
+            raise
+        return subscription
     return msgspec.structs.replace(subscription, items=SubscriptionItems(data=items))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -36,25 +37,29 @@ def empty_bench() -> Iterator[Running]:
 
 
 @pytest.fixture
-def stripe(demo_bench: Running, settings: Settings) -> Running:
+def stripe(demo_bench: Running, settings: Settings) -> Iterator[Running]:
     """The demo account, which shows every kind of header; this process calls it."""
-    return as_after_a_start(demo_bench, settings)
+    with as_after_a_start(demo_bench, settings) as bench:
+        yield bench
 
 
 @pytest.fixture
-def paged(paged_bench: Running, settings: Settings) -> Running:
+def paged(paged_bench: Running, settings: Settings) -> Iterator[Running]:
     """An account whose subscriptions take four pages; this process calls it."""
-    return as_after_a_start(paged_bench, settings)
+    with as_after_a_start(paged_bench, settings) as bench:
+        yield bench
 
 
 @pytest.fixture
-def empty(empty_bench: Running, settings: Settings) -> Running:
+def empty(empty_bench: Running, settings: Settings) -> Iterator[Running]:
     """An account without anything, to be filled; this process calls it."""
-    return as_after_a_start(empty_bench, settings)
+    with as_after_a_start(empty_bench, settings) as bench:
+        yield bench
 
 
-def as_after_a_start(bench: Running, settings: Settings) -> Running:
-    """The sandbox as new, and settings that lead to it."""
+@contextmanager
+def as_after_a_start(bench: Running, settings: Settings) -> Iterator[Running]:
+    """The sandbox as new, and settings that lead to it; whatever the test did, nothing but reads may have arrived."""
     bench.reset()
     settings.DEBUG = True  # plain http to this machine's own token endpoint
     settings.STRIPE_API_BASE = settings.STRIPE_CONNECT_BASE = bench.url
@@ -63,7 +68,8 @@ def as_after_a_start(bench: Running, settings: Settings) -> Running:
         setattr(settings, f"STRIPE_CLIENT_ID_{mode}", f"ca_sandbox_{mode.lower()}")
         setattr(settings, f"STRIPE_SECRET_KEY_{mode}", f"sk_{mode.lower()}_sandbox")
         setattr(settings, f"STRIPE_AUTHORIZE_URL_{mode}", f"{bench.url}/oauth/v2/authorize")
-    return bench
+    yield bench
+    assert bench.requests()["non_get_outside_token_endpoints"] == 0
 
 
 @pytest.fixture(scope="session")

@@ -526,6 +526,16 @@ def test_another_environments_connection_never_writes_a_customer(live: StripeCon
 # --- two at once -------------------------------------------------------------------------------------------------
 
 
+def test_the_customers_are_locked_in_the_order_of_their_ids(live: StripeConnection, acme: Customer) -> None:
+    StripeSubscriptionFactory(owner=stripe_customer(live, "cus_1"))
+    with CaptureQueriesContext(database) as captured:
+        derive_all(live)
+
+    locking = [query["sql"] for query in captured.captured_queries if "FOR UPDATE" in query["sql"]]
+    assert locking
+    assert all('ORDER BY "customers_customer"."id" ASC FOR UPDATE' in sql for sql in locking)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_refreshes_of_one_merged_customer_lose_nothing() -> None:
     live, acme = StripeConnectionFactory(), CustomerFactory(domain="acme.com")

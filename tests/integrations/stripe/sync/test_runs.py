@@ -39,6 +39,28 @@ def test_live_and_test_mode_have_a_run_each(stripe: Running) -> None:
     assert start(live) != start(test)
 
 
+def test_a_run_takes_the_place_of_a_preview_nobody_works_on(stripe: Running) -> None:
+    connection = connect(stripe)
+    preview = start(connection, RunKind.PREVIEW)
+    run = start(connection)
+    preview.refresh_from_db()
+
+    assert (preview.state, run.kind) == (RunState.CANCELLED, RunKind.INITIAL)
+    assert start(connection, RunKind.PREVIEW) == run
+
+
+def test_a_preview_at_work_is_asked_to_stop_first(stripe: Running) -> None:
+    connection = connect(stripe)
+    preview = start(connection, RunKind.PREVIEW)
+    assert lease.claim(preview.pk) is not None
+    with pytest.raises(IntegrationError) as caught:
+        start(connection)
+    preview.refresh_from_db()
+
+    assert caught.value.code == "busy"
+    assert preview.cancel_requested
+
+
 @pytest.mark.parametrize("state", ["disconnected", "reauthorize"])
 def test_a_connection_without_access_starts_no_run(state: str) -> None:
     connection = StripeConnection.objects.create(mode="live", state=state)
@@ -254,15 +276,19 @@ def test_a_run_that_succeeded_is_a_look_from_its_beginning(stripe: Running) -> N
     assert run.started_at <= connection.last_look_at < connection.last_full_sync_at
 
 
-def test_a_partial_run_is_no_full_sync_and_no_look(stripe: Running) -> None:
-    stripe.fault("broken_object", "/v1/subscriptions", query={"status": "all", "limit": "100"}, index=5)
+@pytest.mark.parametrize(("unreadable_id", "is_a_look"), [(False, True), (True, False)])
+def test_a_partial_run_is_no_full_sync_and_a_look_only_if_its_walk_was_whole(
+    stripe: Running, unreadable_id: bool, is_a_look: bool
+) -> None:
+    query = {"status": "all", "limit": "100"}
+    stripe.fault("broken_object", "/v1/subscriptions", query=query, index=5, unreadable_id=unreadable_id)
     connection = connect(stripe)
     run = sync(connection)
     connection.refresh_from_db()
 
     assert run.state == RunState.PARTIAL
     assert connection.last_full_sync_at is None
-    assert connection.last_look_at is None
+    assert (connection.last_look_at is not None) is is_a_look
 
 
 def test_what_a_run_complained_about_resolves_when_a_complete_one_does_not(stripe: Running) -> None:
