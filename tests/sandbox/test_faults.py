@@ -1,5 +1,7 @@
 """Every way an answer can go wrong, each seen from the client's side."""
 
+from collections.abc import Iterator
+
 import pytest
 import requests
 
@@ -10,7 +12,9 @@ PATH = "/v1/subscriptions"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_broken_afterwards(stripe: Running) -> None:
+def _nothing_is_broken_afterwards(stripe: Running) -> Iterator[None]:
+    """Whatever comes next, in whatever order, finds the shared sandbox whole."""
+    yield
     stripe.clear_faults()
 
 
