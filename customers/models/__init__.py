@@ -2,6 +2,7 @@
 
 from customers.models.activity import Activity
 from customers.models.customer import BillingFlag, Customer, Environment, PaymentStatus, Status
+from customers.models.digest import DailyMail
 from customers.models.domain import CustomerDomain, PersonalDomain
 from customers.models.mrr_point import MrrPoint
 
@@ -10,6 +11,7 @@ __all__ = [
     "BillingFlag",
     "Customer",
     "CustomerDomain",
+    "DailyMail",
     "Environment",
     "MrrPoint",
     "PaymentStatus",

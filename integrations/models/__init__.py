@@ -1,8 +1,17 @@
 """The tables every integration shares and the mirror of Stripe, one file per noun (docs/architecture.md section 4)."""
 
-from integrations.models.call import ApiCall
+from integrations.models.attempt import Attempt, AttemptKind, AttemptState
+from integrations.models.call import ApiCall, MonthlyReads
 from integrations.models.connection import AuthKind, ConnectionState, Mode, StripeConnection
-from integrations.models.decision import DecisionKind, MatchDecision, MatchDecisionMember, MemberEffect
+from integrations.models.decision import (
+    DecisionJob,
+    DecisionKind,
+    LastVisit,
+    MatchDecision,
+    MatchDecisionMember,
+    MemberEffect,
+)
+from integrations.models.drift import DriftEntry, DriftKind, DriftReport
 from integrations.models.event import StripeEvent
 from integrations.models.heartbeat import WorkerHeartbeat
 from integrations.models.issue import IssueState, Severity, SyncIssue
@@ -18,6 +27,7 @@ from integrations.models.mirror import (
     StripeProduct,
     StripeSubscription,
 )
+from integrations.models.notice import Notice, NoticeKind
 from integrations.models.rate import ExchangeRate, RateSource
 from integrations.models.run import RunKind, RunState, SeenId, SyncRun
 from integrations.models.scope import ScopeFilter, ScopeKind
@@ -25,17 +35,28 @@ from integrations.models.summary import BillingSummary
 
 __all__ = [
     "ApiCall",
+    "Attempt",
+    "AttemptKind",
+    "AttemptState",
     "AuthKind",
     "BillingSummary",
     "ConnectionState",
+    "DecisionJob",
     "DecisionKind",
+    "DriftEntry",
+    "DriftKind",
+    "DriftReport",
     "ExchangeRate",
     "IssueState",
+    "LastVisit",
     "MatchDecision",
     "MatchDecisionMember",
     "MatchState",
     "MemberEffect",
     "Mode",
+    "MonthlyReads",
+    "Notice",
+    "NoticeKind",
     "RateSource",
     "RunKind",
     "RunState",

@@ -1,4 +1,4 @@
-"""The last calls made to Stripe: the proof that nothing is written there."""
+"""The calls made to Stripe: the last ones as proof that nothing is written there, and how many a month."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -24,3 +24,19 @@ class ApiCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.method} {self.path} {self.status}"
+
+
+class MonthlyReads(models.Model):
+    """How many reads of Stripe a connection made in a calendar month (UTC), beside Stripe's allowance."""
+
+    connection = models.ForeignKey("integrations.StripeConnection", on_delete=models.CASCADE, related_name="reads")
+    month = models.DateField(help_text=_("The first day of the month."))
+    reads = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("reads of a month")
+        verbose_name_plural = _("reads by month")
+        constraints = [models.UniqueConstraint(fields=["connection", "month"], name="reads_once_a_month")]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}: {self.reads}"

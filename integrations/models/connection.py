@@ -40,6 +40,9 @@ class StripeConnection(models.Model):
     ``permissions`` are the slugs the last probe found granted; ``can_expand`` whether answers may carry expanded
     objects. ``refresh_claimed_until`` serialises token refreshes without holding a lock across the network.
     A disconnected connection keeps its account, options, scope and mirror; only the secrets go.
+    ``events_polled_at`` is the start of the last complete events poll and so the cursor of the next one;
+    ``quiet_polls`` how many in a row found nothing. ``inbox_token`` and ``inbox_until`` are the lease of the one drain
+    that works on this connection's inbox. ``webhook_at`` is the last delivery whose signature was valid.
     """
 
     mode = models.CharField(max_length=4, choices=Mode, unique=True)
@@ -71,6 +74,15 @@ class StripeConnection(models.Model):
     last_full_sync_at = models.DateTimeField(_("Last full sync"), null=True, blank=True)
     last_incremental_update_at = models.DateTimeField(_("Last incremental update"), null=True, blank=True)
     last_look_at = models.DateTimeField(null=True, blank=True)
+
+    events_polled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    next_poll_at = models.DateTimeField(null=True, blank=True, editable=False)
+    quiet_polls = models.PositiveSmallIntegerField(default=0, editable=False)
+    webhook_at = models.DateTimeField(null=True, blank=True, editable=False)
+    webhook_rejected_at = models.DateTimeField(null=True, blank=True, editable=False)
+    inbox_token = models.UUIDField(null=True, blank=True, editable=False)
+    inbox_until = models.DateTimeField(null=True, blank=True, editable=False)
+    nightly_on = models.DateField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("Stripe connection")

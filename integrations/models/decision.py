@@ -1,5 +1,7 @@
 """Match decisions: what people decided about Stripe customers; append-only, undone by a decision that names another."""
 
+from __future__ import annotations
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -42,9 +44,6 @@ class MatchDecision(models.Model):
     undoes = models.OneToOneField(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by", editable=False
     )
-    created_customer = models.ForeignKey(
-        "customers.Customer", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
 
     class Meta:
         ordering = ["-id"]
@@ -64,6 +63,7 @@ class MatchDecisionMember(models.Model):
     customer = models.ForeignKey(
         "customers.Customer", null=True, blank=True, on_delete=models.SET_NULL, related_name="match_decisions"
     )
+    created_customer = models.BooleanField(default=False, help_text=_("The decision created the customer it pins to."))
 
     class Meta:
         constraints = [
@@ -73,3 +73,48 @@ class MatchDecisionMember(models.Model):
 
     def __str__(self) -> str:
         return f"{self.stripe_customer_id} {self.effect}"
+
+
+class DecisionJob(models.Model):
+    """One decision about everything a filter finds, worked in chunks by the worker: one progress, one undo.
+
+    ``members`` are the Stripe ids found when it was asked for; each chunk adds member rows to the one ``decision``.
+    """
+
+    class State(models.TextChoices):
+        """How far the job has come."""
+
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+
+    connection = models.ForeignKey("integrations.StripeConnection", on_delete=models.CASCADE, related_name="jobs")
+    decision = models.OneToOneField(MatchDecision, on_delete=models.CASCADE, related_name="job")
+    action = models.CharField(max_length=10)
+    target = models.ForeignKey("customers.Customer", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    members = ArrayField(models.CharField(max_length=255, db_collation="C"), default=list)
+    done = models.PositiveIntegerField(default=0)
+    state = models.CharField(max_length=7, choices=State, default=State.QUEUED)
+    error_detail = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("decision job")
+        verbose_name_plural = _("decision jobs")
+
+    def __str__(self) -> str:
+        return f"{self.action} of {len(self.members)}"
+
+
+class LastVisit(models.Model):
+    """When somebody last looked at the ambiguous matches: what "New since my last visit" goes by."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", primary_key=True)
+    at = models.DateTimeField()
+    previous_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"visit of {self.pk}"

@@ -6,7 +6,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class StripeEvent(models.Model):
-    """One event, by webhook or by poll; done only after the refresh it asks for succeeded."""
+    """One event, by webhook or by poll; done only after what it asks for succeeded.
+
+    ``object_type`` and ``object_id`` name what it is about, ``stripe_customer_id`` whose it is; empty for a product or
+    a price, which concern whoever has them. ``attempts`` failed so far; ``retry_at`` is the earliest next one.
+    """
 
     class State(models.TextChoices):
         """How far the event has come."""
@@ -15,16 +19,26 @@ class StripeEvent(models.Model):
         DONE = "done", _("Done")
         FAILED = "failed", _("Failed")
 
+    class Source(models.TextChoices):
+        """Which way it came; the first one counts."""
+
+        WEBHOOK = "webhook", _("Webhook")
+        POLL = "poll", _("Events poll")
+
     connection = models.ForeignKey("integrations.StripeConnection", on_delete=models.CASCADE, related_name="events")
     event_id = models.CharField(max_length=255, db_collation="C")
     type = models.CharField(max_length=100)
-    source = models.CharField(max_length=8)
+    source = models.CharField(max_length=8, choices=Source)
+    object_type = models.CharField(max_length=40, blank=True, default="")
     object_id = models.CharField(max_length=255, blank=True, default="", db_collation="C")
     stripe_customer_id = models.CharField(max_length=255, blank=True, default="", db_collation="C")
     created = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now())
     state = models.CharField(max_length=7, choices=State, default=State.WAITING)
     done_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True, blank=True)
+    error_code = models.CharField(max_length=30, blank=True, default="")
 
     class Meta:
         verbose_name = _("event")
@@ -35,7 +49,8 @@ class StripeEvent(models.Model):
                 fields=["connection", "stripe_customer_id", "id"],
                 condition=models.Q(state="waiting"),
                 name="event_waiting",
-            )
+            ),
+            models.Index(fields=["connection", "received_at"], name="event_received"),
         ]
 
     def __str__(self) -> str:
