@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest
@@ -14,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from import_export.admin import ImportExportMixin
 from import_export.formats import base_formats
 
-from customers import services
+from customers import personal_domains, services
 from customers.models import Activity, Customer, CustomerDomain, MrrPoint, PersonalDomain
 from customers.resources import CustomerResource
 
@@ -84,14 +85,18 @@ class CustomerAdmin(ImportExportMixin, CustomerAdminBase):
         for extra in formset.deleted_objects:
             services.remove_domain(extra, actor=actor)
         for extra, _changed in getattr(formset, "changed_objects", []):
-            services.remove_domain(CustomerDomain.objects.get(pk=extra.pk), actor=actor)
-            self._add(request, extra)
+            self._add(request, extra, instead_of=CustomerDomain.objects.get(pk=extra.pk))
         for extra in formset.new_objects:
             self._add(request, extra)
 
-    def _add(self, request: HttpRequest, extra: CustomerDomain) -> None:
+    def _add(self, request: HttpRequest, extra: CustomerDomain, *, instead_of: CustomerDomain | None = None) -> None:
+        """Add an extra domain; one that is refused leaves the one it was to replace in place."""
+        actor = _person(request)
         try:
-            services.add_domain(extra.customer, extra.domain, actor=_person(request))
+            with transaction.atomic():
+                if instead_of is not None:
+                    services.remove_domain(instead_of, actor=actor)
+                services.add_domain(extra.customer, extra.domain, actor=actor)
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
 
@@ -120,15 +125,15 @@ class PersonalDomainAdmin(PersonalDomainAdminBase):
 
     def save_model(self, request: HttpRequest, obj: PersonalDomain, form: Any, change: bool) -> None:
         """Save, and let the customers of the domain match again."""
-        services.save_personal_domain(obj)
+        personal_domains.save(obj, actor=_person(request))
 
     def delete_model(self, request: HttpRequest, obj: PersonalDomain) -> None:
         """Back to what the packaged list says."""
-        services.delete_personal_domains([obj])
+        personal_domains.delete([obj], actor=_person(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[PersonalDomain]) -> None:
         """Several at once."""
-        services.delete_personal_domains(list(queryset))
+        personal_domains.delete(list(queryset), actor=_person(request))
 
 
 class ReadOnlyAdmin(ReadOnlyAdminBase):

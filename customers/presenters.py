@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from customers import wording
 from customers.models import Activity, BillingFlag, Customer, MrrPoint, PaymentStatus, Status
 from customers.panels import Header, ListBadges, Note
+from customers.selectors import Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Row:
     attached: bool
     plan: str
     shared: int
+    shared_domain: str
     undecided: str
     incomplete: str
     older_open: str
@@ -38,12 +40,12 @@ class Row:
         return ended or bool(self.badges.stale) or not self.attached
 
 
-def rows(customers: Sequence[Customer], badges: Mapping[int, ListBadges], shared: Mapping[str, int]) -> list[Row]:
+def rows(customers: Sequence[Customer], badges: Mapping[int, ListBadges], shared: Mapping[int, Shared]) -> list[Row]:
     """Put customers, the integrations' badges and shared domains together."""
-    return [_row(customer, badges.get(customer.pk), shared.get(customer.domain, 0)) for customer in customers]
+    return [_row(customer, badges.get(customer.pk), shared.get(customer.pk)) for customer in customers]
 
 
-def _row(customer: Customer, known: ListBadges | None, shared: int) -> Row:
+def _row(customer: Customer, known: ListBadges | None, shared: Shared | None) -> Row:
     badges = known or ListBadges(attached=bool(customer.billing_source))
     flags = set(customer.billing_flags)
     before = getattr(customer, "mrr_before", None)
@@ -52,7 +54,8 @@ def _row(customer: Customer, known: ListBadges | None, shared: int) -> Row:
         badges=badges,
         attached=badges.attached,
         plan=plan_text(customer, badges.plan_more),
-        shared=shared,
+        shared=shared.customers if shared else 0,
+        shared_domain=shared.domain if shared else "",
         undecided=_flag(flags, BillingFlag.UNDECIDED, badges.undecided, str(_("Nobody has decided on this match yet"))),
         incomplete=_flag(flags, BillingFlag.INCOMPLETE, badges.incomplete, str(_("The figure leaves something out"))),
         older_open=_flag(flags, BillingFlag.OLDER_INVOICE_OPEN, badges.older_open, str(_("An older invoice is open"))),

@@ -214,16 +214,41 @@ def plans_in(environment: str) -> list[str]:
         return [label for (label,) in cursor.fetchall()]
 
 
-def sharing(customers: Sequence[Customer], environment: str) -> dict[str, int]:
-    """How many customers share each domain of these, where more than one does; archived ones do not count."""
-    domains = {customer.domain for customer in customers if customer.domain}
-    counted = (
-        Customer.objects.in_environment(environment)
-        .matchable()
-        .filter(domain__in=domains)
-        .order_by()
-        .values_list("domain")
-        .annotate(count=Count("pk"))
-        .filter(count__gt=1)
-    )
-    return dict(counted)
+_SHARING = """
+WITH keys AS (
+    SELECT id AS customer_id, domain FROM customers_customer
+    WHERE id = ANY(%(ids)s::bigint[]) AND domain <> '' AND status <> 'archived'
+    UNION
+    SELECT d.customer_id, d.domain FROM customers_customerdomain d JOIN customers_customer c ON c.id = d.customer_id
+    WHERE d.customer_id = ANY(%(ids)s::bigint[]) AND c.status <> 'archived'
+), wanted AS (
+    SELECT array_agg(DISTINCT domain::text) AS domains FROM keys
+), owners AS (
+    SELECT id AS customer_id, domain FROM customers_customer
+    WHERE environment = %(environment)s AND status <> 'archived'
+      AND domain = ANY(ARRAY(SELECT unnest(domains) FROM wanted))
+    UNION
+    SELECT d.customer_id, d.domain FROM customers_customerdomain d JOIN customers_customer c ON c.id = d.customer_id
+    WHERE d.environment = %(environment)s AND c.status <> 'archived'
+      AND d.domain = ANY(ARRAY(SELECT unnest(domains) FROM wanted))
+), shared AS (
+    SELECT domain, count(*) AS number FROM owners GROUP BY domain HAVING count(*) > 1
+)
+SELECT DISTINCT ON (k.customer_id) k.customer_id, s.domain, s.number
+FROM keys k JOIN shared s ON s.domain = k.domain ORDER BY k.customer_id, s.number DESC, s.domain
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A domain that several customers have, as their own or as an extra one."""
+
+    domain: str
+    customers: int
+
+
+def sharing(customers: Sequence[Customer], environment: str) -> dict[int, Shared]:
+    """The domain each of these customers shares with most others, where it shares one; archived ones do not count."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SHARING, {"ids": [customer.pk for customer in customers], "environment": environment})
+        return {customer_id: Shared(domain, number) for customer_id, domain, number in cursor.fetchall()}

@@ -13,8 +13,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from customers.announcements import Announcements, announce_everywhere, collect, note_all
-from customers.models import Activity, Customer, CustomerDomain, PersonalDomain, Status
+from customers.announcements import Announcements, collect, note_all
+from customers.models import Activity, Customer, CustomerDomain, Status
 from customers.signals import announce
 
 
@@ -113,25 +113,11 @@ def delete_customers(customers: Sequence[Customer]) -> None:
         announcements.send()
 
 
-def save_personal_domain(domain: PersonalDomain) -> None:
-    """Add a domain to the list of personal ones or take one off it, and let its customers match again."""
-    with transaction.atomic():
-        domain.save()
-        announce_everywhere([domain.domain])
-
-
-def delete_personal_domains(domains: Sequence[PersonalDomain]) -> None:
-    """Go back to what the packaged list says about these domains."""
-    with transaction.atomic():
-        PersonalDomain.objects.filter(pk__in=[domain.pk for domain in domains]).delete()
-        announce_everywhere([domain.domain for domain in domains])
-
-
 def add_domain(customer: Customer, domain: str, *, actor: User | None) -> CustomerDomain:
     """Give the customer an extra domain to match on.
 
-    Raises ValidationError when it is no domain, the customer's own already, or an extra domain of another customer of
-    the environment.
+    Raises ValidationError when it is no domain, the customer's own already, or one of another customer of the
+    environment: two customers may share a domain only as their own.
     """
     extra = CustomerDomain(customer=customer, domain=domain)
     with transaction.atomic():
@@ -141,6 +127,7 @@ def add_domain(customer: Customer, domain: str, *, actor: User | None) -> Custom
         if extra.domain == customer.domain:
             raise ValidationError({"domain": _("%(domain)s is the customer's domain already.") % {"domain": domain}})
         refuse_taken(customer, [extra.domain])
+        refuse_owned(customer, extra.domain)
         _save_unique(extra)
         record(customer, "customer.domain_added", actor=actor, field="domains", new=extra.domain)
         announce(customer.environment, domains=[extra.domain], ids=[customer.pk])
@@ -238,6 +225,15 @@ def refuse_taken(customer: Customer, domains: Iterable[str]) -> None:
     if taken is not None:
         sentence = _("%(domain)s is an extra domain of %(customer)s already.")
         raise ValidationError({"domain": sentence % {"domain": taken.domain, "customer": taken.customer.name}})
+
+
+def refuse_owned(customer: Customer, domain: str) -> None:
+    """Raise ValidationError when ``domain`` is another customer's own in the environment; archived ones own none."""
+    others = Customer.objects.in_environment(customer.environment).matchable().exclude(pk=customer.pk)
+    owner = others.filter(domain=domain).order_by("pk").first()
+    if owner is not None:
+        sentence = _("%(domain)s is the domain of %(customer)s. Take it away there first.")
+        raise ValidationError({"domain": sentence % {"domain": domain, "customer": owner.name}})
 
 
 def _save_unique(extra: CustomerDomain) -> None:

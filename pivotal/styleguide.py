@@ -12,6 +12,7 @@ from django.utils import timezone
 from customers.models import Activity, Customer, PaymentStatus
 from customers.panels import Header, Link, ListBadges, Note
 from customers.presenters import days, header_facts, rows
+from customers.selectors import Shared
 
 COLOURS = ("canvas", "surface", "sunken", "text", "quiet", "line", "accent", "paid", "past-due", "failing")
 
@@ -137,7 +138,7 @@ def _rows() -> list[Any]:
         3: ListBadges(stale="Stripe has not answered", stale_since=timezone.now() - timedelta(days=2)),
         4: ListBadges(attached=False),
     }
-    return rows(customers, badges, {"northwind.co": 2})
+    return rows(customers, badges, {1: Shared("northwind.co", 2)})
 
 
 def _activities() -> list[Activity]:

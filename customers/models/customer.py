@@ -11,7 +11,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Reverse
 from django.urls import reverse
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
@@ -121,6 +121,8 @@ class Customer(models.Model):
         verbose_name_plural = _("customers")
         indexes = [
             models.Index(fields=["environment", "domain"], name="customer_domain"),
+            # Finds what ends like this: sub-domains of a domain, addresses on it.
+            models.Index("environment", Reverse("domain"), name="customer_domain_backwards"),
             models.Index(fields=["environment", "mrr", "id"], name="customer_mrr"),
             models.Index("environment", Lower("name"), "id", name="customer_name"),
             models.Index(fields=["environment", "plan_label", "id"], name="customer_plan"),

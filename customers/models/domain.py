@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.functions import Reverse
 from django.utils.translation import gettext_lazy as _
 
 from customers.domains import normalise, to_ascii
@@ -73,6 +74,7 @@ class CustomerDomain(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["environment", "domain"], name="customer_domain_unique_in_environment")
         ]
+        indexes = [models.Index("environment", Reverse("domain"), name="extra_domain_backwards")]
 
     def __str__(self) -> str:
         return self.domain

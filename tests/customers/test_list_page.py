@@ -198,6 +198,15 @@ def test_customers_that_share_a_domain_carry_a_badge(client: Client) -> None:
     assert shared == {"Schools": 2, "Foundation": 2, "Alone": 0}
 
 
+def test_a_domain_shared_through_an_extra_one_carries_the_badge_on_both(client: Client) -> None:
+    CustomerDomainFactory(domain="acme.de", customer=CustomerFactory(name="With the extra one"))
+    CustomerFactory(name="With its own", domain="acme.de")
+    CustomerFactory(name="Archived", domain="acme.de", status="archived")
+    html = client.get(LIST).content.decode()
+    assert html.count('title="2 customers share acme.de"') == 2
+    assert html.count("q=acme.de&amp;whose=all") == 2
+
+
 def test_changed_lists_the_worst_first(client: Client) -> None:
     now = timezone.now()
     calm = CustomerFactory(name="Grown", billed=True, mrr=500)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from customers import services
+from customers import personal_domains, services
 from customers.models import Activity, Customer, CustomerDomain, PersonalDomain
 from tests.customers.announced import Committing, listening
 from tests.factories import CustomerDomainFactory, CustomerFactory, UserFactory
@@ -197,6 +197,6 @@ def test_the_personal_list_is_announced_in_both_environments(
     django_capture_on_commit_callbacks: Committing,
 ) -> None:
     with listening(django_capture_on_commit_callbacks) as announced:
-        services.save_personal_domain(PersonalDomain(domain="Mail.Example"))
+        personal_domains.save(PersonalDomain(domain="Mail.Example"))
     assert [environment for environment, _domains, _ids in announced.heard] == ["production", "staging"]
     assert announced.heard[0][1] == frozenset({"mail.example"})

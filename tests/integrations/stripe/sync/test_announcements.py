@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from customers import services
+from customers import personal_domains, services
 from customers.models import Customer, Environment, MrrPoint, PersonalDomain, Status
 from integrations.models import ConnectionState, DecisionKind, MemberEffect, Mode, StripeConnection, StripeCustomer
 from tests.factories import (
@@ -141,11 +141,11 @@ def test_the_personal_list_is_followed_in_both_directions(
     acme = CustomerFactory(domain="acme.com")
     derive_all(live)
     with committed():
-        services.save_personal_domain(PersonalDomain(domain="acme.com"))
+        personal_domains.save(PersonalDomain(domain="acme.com"))
     assert (mrr(acme), outcome(row)[1]) == ([Decimal(0)], "personal_email")
 
     with committed():
-        services.delete_personal_domains(list(PersonalDomain.objects.all()))
+        personal_domains.delete(list(PersonalDomain.objects.all()))
     assert mrr(acme) == [Decimal(100)]
 
 
