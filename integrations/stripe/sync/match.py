@@ -82,7 +82,7 @@ SUBSCRIBERS = """(
     s.customer_id = ANY(ARRAY(
         SELECT sc.stripe_id FROM integrations_stripecustomer sc WHERE sc.id = ANY(%(ids)s::bigint[])
     ))
-    OR s.customer_id = ANY(ARRAY(SELECT d.stripe_id FROM decided d WHERE d.effect = 'wins'))
+    OR s.customer_id = ANY(ARRAY(SELECT w.stripe_id FROM winners w))
 )"""
 
 
