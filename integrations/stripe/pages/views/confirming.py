@@ -18,7 +18,7 @@ from integrations.models import StripeConnection
 from integrations.stripe.pages import notices
 from integrations.stripe.pages.forms import NewCustomerForm, ReasonForm
 from integrations.stripe.pages.presenters.effects import headline, present_effects, what_changed
-from integrations.stripe.pages.presenters.page import render_page
+from integrations.stripe.pages.presenters.page import render_page, trail
 from integrations.stripe.sync import derive
 from integrations.stripe.sync.decision_rows import Decided
 from integrations.stripe.sync.effects import Effects, effects
@@ -69,7 +69,7 @@ def confirm(
     try:
         scene, found = look_ahead(connection, proposal)
     except IntegrationError as error:
-        return refused(request, connection, error)
+        return refused(request, connection, error, difference)
     return _render(request, connection, proposal, form, scene, found, difference)
 
 
@@ -99,6 +99,7 @@ def _render(
     difference: Difference | None,
 ) -> HttpResponse:
     preview = present_effects(found) if found else None
+    above = reverse("stripe:ambiguous", args=[connection.mode])
     context = {
         "proposal": proposal,
         "form": form,
@@ -107,9 +108,10 @@ def _render(
         "headline": headline(preview) if preview else "",
         "changed": what_changed(connection, difference) if difference else [],
         "is_changed": difference is not None,
-        "back": proposal.back or reverse("stripe:ambiguous", args=[connection.mode]),
+        "back": proposal.back or above,
+        "trail": [*trail(connection, _("Confirm"))[:-1], (_("Ambiguous matches"), above), (_("Confirm"), "")],
     }
-    response = render_page(request, "stripe/decide.html", connection, context, here=_("Confirm"))
+    response = render_page(request, "stripe/decide.html", connection, context)
     if difference is not None:
         response.status_code = HTTPStatus.CONFLICT
     return response
@@ -127,7 +129,11 @@ def blame(proposal: Proposal, error: ValidationError) -> None:
                 form.add_error(name if name in form.fields else None, sentence)
 
 
-def refused(request: HttpRequest, connection: StripeConnection, error: IntegrationError) -> HttpResponse:
-    """Say why it cannot be decided, on the list."""
+def refused(
+    request: HttpRequest, connection: StripeConnection, error: IntegrationError, difference: Difference | None = None
+) -> HttpResponse:
+    """Say on the list why it cannot be decided, or what changed meanwhile so that nothing is left to decide."""
+    if difference is not None:
+        error = IntegrationError("group_changed", " ".join(what_changed(connection, difference)))
     notices.problem(request, error)
     return redirect("stripe:ambiguous", connection.mode)

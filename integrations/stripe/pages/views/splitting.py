@@ -89,7 +89,7 @@ def propose(
         )
     return Proposal(
         title=_("Split %(name)s") % {"name": customer.name[:80]},
-        lede=_("%(names)s get a customer of their own.") % {"names": names([member.name[:60] for member in chosen])},
+        lede=_("To a new customer: %(names)s.") % {"names": names([member.name[:60] for member in chosen])},
         button=_("Confirm: split"),
         placeholder=_("Separate contracts"),
         act=act,
