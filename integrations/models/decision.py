@@ -79,6 +79,7 @@ class DecisionJob(models.Model):
     """One decision about everything a filter finds, worked in chunks by the worker: one progress, one undo.
 
     ``members`` are the Stripe ids found when it was asked for; each chunk adds member rows to the one ``decision``.
+    They are linked to ``target``, or each to its own of ``targets``. ``done`` is how many of them are behind us.
     """
 
     class State(models.TextChoices):
@@ -87,6 +88,7 @@ class DecisionJob(models.Model):
         QUEUED = "queued", _("Queued")
         RUNNING = "running", _("Running")
         DONE = "done", _("Done")
+        STOPPED = "stopped", _("Stopped")
         FAILED = "failed", _("Failed")
 
     connection = models.ForeignKey("integrations.StripeConnection", on_delete=models.CASCADE, related_name="jobs")
@@ -94,6 +96,7 @@ class DecisionJob(models.Model):
     action = models.CharField(max_length=10)
     target = models.ForeignKey("customers.Customer", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     members = ArrayField(models.CharField(max_length=255, db_collation="C"), default=list)
+    targets = ArrayField(models.BigIntegerField(), default=list, blank=True)
     done = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=7, choices=State, default=State.QUEUED)
     error_detail = models.TextField(blank=True, default="")
@@ -107,6 +110,11 @@ class DecisionJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} of {len(self.members)}"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it still has work to do."""
+        return self.state in (self.State.QUEUED, self.State.RUNNING)
 
 
 class LastVisit(models.Model):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from integrations.stripe.sync import announcements, housekeeping, runs
+from integrations.stripe.sync import announcements, decision_jobs, housekeeping, runs
 
 
 def continue_run(run_id: int) -> None:
     """A run may go on."""
     runs.continue_run(run_id)
+
+
+def continue_decisions(job_id: int) -> None:
+    """A decision about very many Stripe customers may go on."""
+    decision_jobs.continue_job(job_id)
 
 
 def watchdog() -> None:

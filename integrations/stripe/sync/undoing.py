@@ -25,21 +25,9 @@ STATUS_CHANGED = "customer.status_changed"
 
 def undo(connection: StripeConnection, decision_id: int, *, reason: str, actor: User | None) -> Decided:
     """Undo a decision of the connection that is not undone yet. Raises IntegrationError. The caller holds the lock."""
-    decision = MatchDecision.objects.filter(connection=connection, pk=decision_id).first()
-    if decision is None:
-        raise IntegrationError("decision_refused", "That decision does not belong to this connection.")
-    if MatchDecision.objects.filter(undoes=decision).exists():
-        raise IntegrationError("decision_refused", "That decision is undone already.")
+    decision = undoable(connection, decision_id)
     root = root_of(decision)
-    written = write(
-        connection,
-        kind=DecisionKind.UNDO,
-        stripe_ids=root.stripe_customer_ids,
-        customer_ids=root.customer_ids,
-        reason=reason,
-        actor=actor,
-        undoes=decision,
-    )
+    written = write_undo(connection, decision, reason=reason, actor=actor)
     targets = set(root.members.filter(customer__isnull=False).values_list("customer_id", flat=True))
     follow(connection, root, {number for number in targets if number}, actor=actor)
     return settled(
@@ -47,6 +35,32 @@ def undo(connection: StripeConnection, decision_id: int, *, reason: str, actor: 
         stripe_ids=root.members.values_list("stripe_customer_id", flat=True),
         customer_ids={number for number in targets if number},
         actor=actor,
+    )
+
+
+def undoable(connection: StripeConnection, decision_id: int) -> MatchDecision:
+    """A decision of the connection that is not undone yet. Raises IntegrationError for any other."""
+    decision = MatchDecision.objects.filter(connection=connection, pk=decision_id).first()
+    if decision is None:
+        raise IntegrationError("decision_refused", "That decision does not belong to this connection.")
+    if MatchDecision.objects.filter(undoes=decision).exists():
+        raise IntegrationError("decision_refused", "That decision is undone already.")
+    return decision
+
+
+def write_undo(
+    connection: StripeConnection, decision: MatchDecision, *, reason: str, actor: User | None
+) -> MatchDecision:
+    """Write the header that undoes a decision; from then on it is no longer in force."""
+    root = root_of(decision)
+    return write(
+        connection,
+        kind=DecisionKind.UNDO,
+        stripe_ids=root.stripe_customer_ids,
+        customer_ids=root.customer_ids,
+        reason=reason,
+        actor=actor,
+        undoes=decision,
     )
 
 
