@@ -13,6 +13,7 @@ import django_stubs_ext
 import environ
 
 from pivotal import database, secrets
+from pivotal.demo.folder import DemoFolder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 django_stubs_ext.monkeypatch()  # lets type annotations like ModelAdmin[Customer] run on Django 5.2
@@ -22,6 +23,9 @@ environ.Env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", default=True)
 PIVOTAL_DIR = Path(env.str("PIVOTAL_DIR", default=str(BASE_DIR / ".pivotal")))
+if DEBUG and not env.str("DATABASE_URL", default="") and (beside_demo := DemoFolder(PIVOTAL_DIR).environment):
+    # The database is that of a demo that runs now: what is connected there is its sandbox, not Stripe.
+    environ.Env.read_env(beside_demo, overwrite=True)
 
 # --- secrets ---------------------------------------------------------------------------------------------------
 made_up = secrets.development_secrets(PIVOTAL_DIR) if DEBUG else None
