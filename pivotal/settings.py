@@ -112,6 +112,7 @@ X_FRAME_OPTIONS = "DENY"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [("guides", BASE_DIR / "docs" / "images")]
 # Said here and not left to whitenoise, which asks DEBUG again at run time: tests turn it off after the start.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
