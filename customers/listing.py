@@ -123,6 +123,11 @@ class Listing:
         """The address of the CSV of exactly what is filtered."""
         return f"{reverse('customers:csv')}{self._query({})}"
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything was filtered or sorted, so that a view of it would be worth a name."""
+        return bool(self.chosen or self.query.get("sort"))
+
     def saved_query(self) -> str:
         """What a saved view keeps: what the address says and the list understands, and no place in its pages."""
         asked = {name: self.query.get(name, "") for name in (*self.form.fields, "whose", "sort", "environment")}
