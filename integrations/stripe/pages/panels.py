@@ -235,6 +235,7 @@ def sidebar(request: HttpRequest) -> navigation.Section | None:
             entry(_("Ambiguous matches"), "ambiguous", counts.ambiguous if counts else None),
             entry(_("Unmatched"), "unmatched", counts.unmatched if counts else None),
             entry(_("Skipped"), "skipped", counts.skipped if counts else None),
+            entry(_("How MRR adds up"), "mrr"),
             entry(_("Log"), "log"),
             entry(_("Calls to Stripe"), "calls"),
         ],

@@ -1,0 +1,71 @@
+"""Which exchange rates a figure was converted with, in words (docs/rules.md section 4.11)."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from integrations.models import StripeConnection, StripeSubscription
+from integrations.stripe.rules import wording
+from integrations.stripe.rules.receipt import Receipt
+from integrations.stripe.sync import rates
+
+DatedSource = tuple[datetime.date, str]
+"""Of which day a rate is, and who says so: ``ecb`` or ``admin``."""
+
+
+def rates_in(receipts: Iterable[Receipt | None]) -> set[DatedSource]:
+    """The rates that these receipts were converted with."""
+    return {
+        (line.rate_date, line.rate_source)
+        for receipt in receipts
+        if receipt is not None
+        for line in receipt.lines
+        if line.kind == "rate" and line.rate_date is not None
+    }
+
+
+def rates_words(used: Iterable[DatedSource]) -> str:
+    """`ECB rates of 30 Oct 2026, 25 days old`; the newest first, empty when nothing was converted."""
+    newest_first = sorted(used, key=lambda each: (each[1] != "ecb", -each[0].toordinal()))
+    return "; ".join(_words(date, source) for date, source in newest_first)
+
+
+def _words(date: datetime.date, source: str) -> str:
+    if source != "ecb":
+        return _("rate of %(day)s entered by an admin") % {"day": wording.day(date)}
+    text = _("ECB rates of %(day)s") % {"day": wording.day(date)}
+    return f"{text}, {age(date)}" if rates.is_old(date) else text
+
+
+def age(date: datetime.date) -> str:
+    """`25 days old`."""
+    days = rates.days_old(date)
+    return ngettext("%(days)d day old", "%(days)d days old", days) % {"days": days}
+
+
+def rates_behind(connection: StripeConnection, stripe_customer_ids: Iterable[str]) -> str:
+    """The rates behind the figures of these Stripe customers, in words; one query, whatever their number."""
+    receipts = StripeSubscription.objects.filter(
+        connection=connection, customer_id__in=list(stripe_customer_ids), mrr__gt=0
+    ).exclude(currency="usd")
+    lines = (
+        line
+        for receipt in receipts.values_list("receipt", flat=True)
+        if receipt
+        for line in receipt["lines"]
+        if line.get("rate_date")
+    )
+    return rates_words({(datetime.date.fromisoformat(line["rate_date"]), line["rate_source"]) for line in lines})
+
+
+def old_rates(connection: StripeConnection) -> datetime.date | None:
+    """The day of the ECB's rates when they are old and this account needs them; None when all is well."""
+    newest = rates.newest_date()
+    if newest is None or not rates.is_old(newest):
+        return None
+    foreign = StripeSubscription.objects.filter(connection=connection, live=True).exclude(currency="usd")
+    return newest if foreign.exists() else None
