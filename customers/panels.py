@@ -47,6 +47,7 @@ class Header:
     changes arrive by themselves; ``stale_reason`` is empty while they are fresh, else the sentence why they are grey.
     ``mrr_incomplete`` puts "≥" before the MRR, with this sentence as its title. ``ended_at`` turns "Billed since" into
     "Billing ended". ``plan_more`` is how many live subscriptions there are beside the primary one ("Growth +3").
+    ``rates`` names the exchange rates a converted MRR rests on ("ECB rates of 30 Oct 2026"), else it is empty.
     """
 
     source: str
@@ -59,6 +60,7 @@ class Header:
     plan_more: int = 0
     ended_at: datetime | None = None
     notes: Sequence[Note] = ()
+    rates: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ class HeaderFacts:
     stale_reason: str
     ended_at: datetime | None
     notes: Sequence[Note]
+    rates: str
 
     @property
     def mrr_prefix(self) -> str:
@@ -128,6 +129,7 @@ def header_facts(customer: Customer, header: Header | None) -> HeaderFacts:
         stale_reason=said.stale_reason,
         ended_at=said.ended_at,
         notes=notes,
+        rates=said.rates if said.attached else "",
     )
 
 

@@ -14,6 +14,7 @@ from customers import wording
 from integrations.stripe.api.objects import Subscription
 from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, moment_of
 from integrations.stripe.pages.presenters.invoices import InvoiceLine, invoices_behind
+from integrations.stripe.pages.presenters.rates import rates_of
 from integrations.stripe.rules.money import to_cents
 from integrations.stripe.rules.receipt import WHY_ZERO, Receipt
 
@@ -47,6 +48,7 @@ class BillingCard:
     hidden: int
     invoices: list[InvoiceLine]
     older_open: int
+    rates: str
 
 
 def present_card(billing: Billing) -> BillingCard:
@@ -59,6 +61,7 @@ def present_card(billing: Billing) -> BillingCard:
         hidden=max(0, len(live) - SUBSCRIPTIONS_SHOWN),
         invoices=invoices,
         older_open=billing.also_open.count if billing.also_open else 0,
+        rates=rates_of(billing),
     )
 
 

@@ -15,7 +15,7 @@ from customers import wording
 from customers.listing import url_of_environment
 from integrations.models import StripeConnection
 from integrations.stripe.pages.presenters import reasons
-from integrations.stripe.pages.presenters.rates import rates_words
+from integrations.stripe.pages.presenters.rates import rates_words, short_rate
 from integrations.stripe.pages.presenters.reasons import Words
 from integrations.stripe.rules.money import HUNDRED, minor_units, to_cents
 from integrations.stripe.sync import mrr, mrr_groups
@@ -262,7 +262,7 @@ def _currency(connection: StripeConnection, each: CurrencyLine) -> CurrencyRow:
         line=Line(code, "", url, None, each.subscriptions, to_cents(each.mrr)),
         code=each.currency,
         monthly="" if monthly is None else _in_own_money(monthly, each.currency),
-        rate=", ".join(f"{rate.usd_per_unit:.6g}" for rate in each.rates),
+        rate=", ".join(short_rate(rate.usd_per_unit) for rate in each.rates),
         rate_note=rates_words({(rate.date, rate.source) for rate in each.rates if rate.source == "admin"}),
         without_rate=each.without_rate,
     )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations.models import StripeConnection, StripeSubscription
+from integrations.stripe.pages.presenters.billing import Billing
 from integrations.stripe.rules import wording
 from integrations.stripe.rules.receipt import Receipt
 from integrations.stripe.sync import rates
@@ -26,6 +30,11 @@ def rates_in(receipts: Iterable[Receipt | None]) -> set[DatedSource]:
         for line in receipt.lines
         if line.kind == "rate" and line.rate_date is not None
     }
+
+
+def rates_of(billing: Billing) -> str:
+    """The rates behind the MRR of one customer, in words."""
+    return rates_words(rates_in(each.receipt for each in billing.live))
 
 
 def rates_words(used: Iterable[DatedSource]) -> str:
@@ -47,6 +56,11 @@ def age(date: datetime.date) -> str:
     return ngettext("%(days)d day old", "%(days)d days old", days) % {"days": days}
 
 
+def short_rate(usd_per_unit: Decimal) -> str:
+    """A rate to six digits, for reading: `1.1172`, `0.00635929`."""
+    return f"{Decimal(f'{usd_per_unit:.6g}').normalize():f}"
+
+
 def rates_behind(connection: StripeConnection, stripe_customer_ids: Iterable[str]) -> str:
     """The rates behind the figures of these Stripe customers, in words; one query, whatever their number."""
     receipts = StripeSubscription.objects.filter(
@@ -62,10 +76,19 @@ def rates_behind(connection: StripeConnection, stripe_customer_ids: Iterable[str
     return rates_words({(datetime.date.fromisoformat(line["rate_date"]), line["rate_source"]) for line in lines})
 
 
-def old_rates(connection: StripeConnection) -> datetime.date | None:
-    """The day of the ECB's rates when they are old and this account needs them; None when all is well."""
+@dataclass(frozen=True, slots=True)
+class OldRates:
+    """The ECB's rates are older than they should be: of which day, how old, and whether they are fetched at all."""
+
+    day: str
+    age: str
+    is_fetched: bool
+
+
+def old_rates(connection: StripeConnection) -> OldRates | None:
+    """What admins are warned of when this account needs rates and the newest are old; None when all is well."""
     newest = rates.newest_date()
     if newest is None or not rates.is_old(newest):
         return None
     foreign = StripeSubscription.objects.filter(connection=connection, live=True).exclude(currency="usd")
-    return newest if foreign.exists() else None
+    return OldRates(wording.day(newest), age(newest), settings.FX_FETCH) if foreign.exists() else None
