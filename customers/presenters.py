@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from customers import wording
-from customers.models import Activity, BillingFlag, Customer, MrrPoint, PaymentStatus, Status
+from customers.models import Activity, BillingFlag, Customer, PaymentStatus, Status
 from customers.panels import Header, ListBadges, Note
 
 
@@ -231,18 +231,3 @@ def _money(value: str) -> str:
         return wording.money(value)
     except ValueError:
         return value
-
-
-@dataclass(frozen=True, slots=True)
-class MrrStep:
-    """One row of the MRR table: from ``point.at`` on, with the difference to the one before (None for the first)."""
-
-    point: MrrPoint
-    difference: Decimal | None
-
-
-def mrr_steps(points: Sequence[MrrPoint]) -> list[MrrStep]:
-    """Points in order of time become rows, newest first."""
-    earlier: list[MrrPoint | None] = [None, *points][: len(points)]
-    pairs = zip(points, earlier, strict=True)
-    return [MrrStep(point, point.mrr - last.mrr if last else None) for point, last in pairs][::-1]

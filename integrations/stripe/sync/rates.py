@@ -105,7 +105,12 @@ def days_old(date: datetime.date) -> int:
 
 def is_old(date: datetime.date) -> bool:
     """Whether ECB rates are old enough to say so (docs/rules.md section 4.11)."""
-    return days_old(date) > OLD_AFTER_DAYS
+    return date < old_before()
+
+
+def old_before() -> datetime.date:
+    """The first day whose rates are not old."""
+    return timezone.localdate() - datetime.timedelta(days=OLD_AFTER_DAYS)
 
 
 def frozen(checkpoint: dict[str, Any]) -> Rates:

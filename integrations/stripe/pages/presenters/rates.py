@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.conf import settings
+from django.db.models import Case, Exists, Value, When
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from integrations.models import StripeConnection, StripeSubscription
+from integrations.models import ExchangeRate, RateSource, StripeConnection, StripeSubscription
 from integrations.stripe.pages.presenters.billing import Billing
 from integrations.stripe.rules import wording
 from integrations.stripe.rules.receipt import Receipt
@@ -87,8 +88,11 @@ class OldRates:
 
 def old_rates(connection: StripeConnection) -> OldRates | None:
     """What admins are warned of when this account needs rates and the newest are old; None when all is well."""
-    newest = rates.newest_date()
-    if newest is None or not rates.is_old(newest):
-        return None
     foreign = StripeSubscription.objects.filter(connection=connection, live=True).exclude(currency="usd")
-    return OldRates(wording.day(newest), age(newest), settings.FX_FETCH) if foreign.exists() else None
+    # CASE asks for the account's currencies only when the rates are old.
+    is_needed = Case(When(date__lt=rates.old_before(), then=Exists(foreign)), default=Value(False))
+    newest = ExchangeRate.objects.filter(source=RateSource.ECB).order_by("-date").annotate(is_needed=is_needed)
+    row = newest.values_list("date", "is_needed").first()
+    if row is None or not row[1]:
+        return None
+    return OldRates(wording.day(row[0]), age(row[0]), settings.FX_FETCH)
