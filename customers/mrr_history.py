@@ -156,6 +156,6 @@ def label_of(levels: Sequence[MrrStep]) -> str:
         "number": wording.number(changes),
     }
     if decisions:
-        marked = ngettext("%(number)s match decision is marked.", "%(number)s match decisions are marked.", decisions)
+        marked = ngettext("%(number)s decision is marked.", "%(number)s decisions are marked.", decisions)
         text = f"{text} {marked % {'number': wording.number(decisions)}}"
     return _("%(text)s The table has every step.") % {"text": text}
