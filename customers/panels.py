@@ -47,7 +47,8 @@ class Header:
     changes arrive by themselves; ``stale_reason`` is empty while they are fresh, else the sentence why they are grey.
     ``mrr_incomplete`` puts "≥" before the MRR, with this sentence as its title. ``ended_at`` turns "Billed since" into
     "Billing ended". ``plan_more`` is how many live subscriptions there are beside the primary one ("Growth +3").
-    ``rates`` names the exchange rates a converted MRR rests on ("ECB rates of 30 Oct 2026"), else it is empty.
+    ``rates`` dates the exchange rates a converted MRR rests on ("rates of 30 Oct 2026"), else it is empty;
+    ``rates_title`` says whose they are and how old.
     """
 
     source: str
@@ -61,6 +62,7 @@ class Header:
     ended_at: datetime | None = None
     notes: Sequence[Note] = ()
     rates: str = ""
+    rates_title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ class HeaderFacts:
     ended_at: datetime | None
     notes: Sequence[Note]
     rates: str
+    rates_title: str
 
     @property
     def mrr_prefix(self) -> str:
@@ -130,6 +131,7 @@ def header_facts(customer: Customer, header: Header | None) -> HeaderFacts:
         ended_at=said.ended_at,
         notes=notes,
         rates=said.rates if said.attached else "",
+        rates_title=said.rates_title,
     )
 
 

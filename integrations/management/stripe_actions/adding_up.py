@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -59,9 +60,9 @@ def as_object(connection: StripeConnection, found: AddsUp) -> dict[str, Any]:
         "customer_list": {
             "customers": found.customer_list.customers,
             "mrr": cents(found.customer_list.mrr),
-            "rounding": plain(found.customer_list.rounding),
-            "waiting": plain(found.customer_list.waiting),
-            "failed": plain(found.customer_list.failed),
+            "rounding": full(found.customer_list.rounding),
+            "waiting": full(found.customer_list.waiting),
+            "failed": full(found.customer_list.failed),
             "ended": found.customer_list.ended,
             "settled": found.customer_list.is_settled,
         },
@@ -85,7 +86,7 @@ def currency_object(each: CurrencyLine) -> dict[str, Any]:
         **money(each.mrr),
         "without_rate": each.without_rate,
         "rates": [
-            {"usd_per_unit": plain(rate.usd_per_unit), "date": rate.date.isoformat(), "source": rate.source}
+            {"usd_per_unit": f"{rate.usd_per_unit:f}", "date": rate.date.isoformat(), "source": rate.source}
             for rate in each.rates
             if rate.source != "usd"
         ],
@@ -94,7 +95,7 @@ def currency_object(each: CurrencyLine) -> dict[str, Any]:
 
 def money(amount: Decimal) -> dict[str, str]:
     """A sum to the cent and in full."""
-    return {"mrr": cents(amount), "mrr_exact": plain(amount)}
+    return {"mrr": cents(amount), "mrr_exact": full(amount)}
 
 
 def cents(amount: Decimal) -> str:
@@ -102,44 +103,53 @@ def cents(amount: Decimal) -> str:
     return f"{to_cents(amount):.2f}"
 
 
-def plain(amount: Decimal) -> str:
-    """A decimal string in full, never in scientific notation."""
-    return f"{amount:f}"
+def full(amount: Decimal) -> str:
+    """A decimal string with the 12 places that contributions have."""
+    return f"{amount:.12f}"
 
 
 def as_lines(found: AddsUp) -> list[str]:
-    """The sums for people."""
-    rows: list[tuple[str, int, int, Decimal]] = [
-        (" ".join(filter(None, (place.group.replace("_", " "), place.reason))), *numbers(place.figures))
-        for place in found.places
-    ]
-    lines = [f"{'':<32}{'customers':>12}{'subscriptions':>16}{'MRR, USD':>18}"]
-    lines += [
-        f"{label:<32}{customers:>12,}{number:>16,}{to_cents(amount):>18,.2f}"
-        for label, customers, number, amount in rows
-    ]
-    rounding = adding.rounding(amount for *_label, amount in rows)
-    if rounding:
-        lines.append(f"{'rounding':<60}{rounding:>18,.2f}")
-    label, (customers, number, amount) = "all", numbers(found.all)
-    lines.append(f"{label:<32}{customers:>12,}{number:>16,}{to_cents(amount):>18,.2f}")
-    lines += ["", "by status"]
-    lines += [f"  {each.status:<42}{each.subscriptions:>16,}{to_cents(each.mrr):>18,.2f}" for each in found.statuses]
+    """The sums for people; each is rounded for itself, and a line says what that makes of the total."""
+    lines = [row("", "customers", "subscriptions", "MRR, USD")]
+    for place in found.places:
+        label = f"{place.group} {place.reason}".replace("_", " ").strip()
+        lines.append(row(label, *numbers(place.figures)))
+    lines += rest(place.figures.mrr for place in found.places)
+    lines += [row("all", *numbers(found.all)), "", "by status"]
+    for status in found.statuses:
+        lines.append(row(f"  {status.status}", "", f"{status.subscriptions:,}", f"{to_cents(status.mrr):,.2f}"))
+    lines += rest(status.mrr for status in found.statuses)
     lines += ["", "by currency"]
     for each in found.currencies:
-        rate = ", ".join(
-            f"{rate.usd_per_unit:.6g} ({rate.source} {rate.date})" for rate in each.rates if each.currency != "usd"
-        )
-        note = f"no rate for {each.without_rate}" if each.without_rate else rate
-        lines.append(f"  {each.currency.upper():<8}{note:<34}{each.subscriptions:>16,}{to_cents(each.mrr):>18,.2f}")
+        label = f"  {each.currency.upper()}  {rate_note(each)}"
+        lines.append(row(label, "", f"{each.subscriptions:,}", f"{to_cents(each.mrr):,.2f}"))
+    lines += rest(each.mrr for each in found.currencies)
     lines += ["", "beside Stripe's own figure"]
     for difference in found.differences:
-        amount_text = "not known" if difference.amount is None else f"{to_cents(difference.amount):+,.2f}"
-        lines.append(f"  {difference.group.replace('_', ' '):<42}{difference.subscriptions:>16,}{amount_text:>18}")
-    lines.append(f"  {'Stripe should show about':<58}{to_cents(found.expected):>18,.2f}")
-    return lines
+        amount = "not known" if difference.amount is None else f"{to_cents(difference.amount):+,.2f}"
+        lines.append(row(f"  {difference.group.replace('_', ' ')}", "", f"{difference.subscriptions:,}", amount))
+    return [*lines, row("  Stripe should show about", "", "", f"{to_cents(found.expected):,.2f}")]
 
 
-def numbers(figures: Figures) -> tuple[int, int, Decimal]:
+def row(label: str, customers: str, subscriptions: str, amount: str) -> str:
+    """One line with its columns."""
+    return f"{label:<48.48}{customers:>12}{subscriptions:>16}{amount:>18}"
+
+
+def rest(parts: Iterable[Decimal]) -> list[str]:
+    """The line for what rounding each part makes of the total; none when that is nothing."""
+    missing = adding.rounding(parts)
+    return [row("  rounding", "", "", f"{missing:+,.2f}")] if missing else []
+
+
+def rate_note(each: CurrencyLine) -> str:
+    """What a currency was converted with."""
+    if each.without_rate:
+        return f"no rate for {each.without_rate}"
+    used = [rate for rate in each.rates if rate.source != "usd"]
+    return ", ".join(f"{rate.usd_per_unit:.6g} ({rate.source} {rate.date})" for rate in used)
+
+
+def numbers(figures: Figures) -> tuple[str, str, str]:
     """The figures in the order of the columns."""
-    return figures.stripe_customers, figures.subscriptions, figures.mrr
+    return f"{figures.stripe_customers:,}", f"{figures.subscriptions:,}", f"{to_cents(figures.mrr):,.2f}"

@@ -25,7 +25,7 @@ from integrations.stripe.pages.presenters.billing import Billing, billing_of, la
 from integrations.stripe.pages.presenters.billing_card import present_card
 from integrations.stripe.pages.presenters.blank import why_blank
 from integrations.stripe.pages.presenters.page import counts_of, known_connections
-from integrations.stripe.pages.presenters.rates import rates_of
+from integrations.stripe.pages.presenters.rates import rates_dated, rates_of
 from integrations.stripe.rules.payment_status import sentence
 from integrations.stripe.sync.freshness import allowed_age, freshness_of
 
@@ -56,7 +56,8 @@ class StripePanel(CustomerPanel):
             ended_at=billing.ended_at,
             notes=notes_of(request, billing, left_out),
             plan_more=plan_more(billing),
-            rates=rates_of(billing),
+            rates=rates_dated(billing),
+            rates_title=rates_of(billing),
         )
 
     def cards(self, request: HttpRequest, customer: Customer) -> Sequence[SafeString]:

@@ -41,6 +41,11 @@ class Row:
     notes: list[str]
     mrr: Decimal
 
+    @property
+    def label(self) -> str:
+        """Its plan as people read it, else its id."""
+        return self.subscription.plan_label or self.subscription.stripe_id
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:

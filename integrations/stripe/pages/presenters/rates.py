@@ -38,6 +38,14 @@ def rates_of(billing: Billing) -> str:
     return rates_words(rates_in(each.receipt for each in billing.live))
 
 
+def rates_dated(billing: Billing) -> str:
+    """The same in the few words a header has room for: `rates of 30 Oct 2026`."""
+    days = {date for date, _source in rates_in(each.receipt for each in billing.live)}
+    if not days:
+        return ""
+    return _("rates of %(days)s") % {"days": ", ".join(wording.day(date) for date in sorted(days, reverse=True))}
+
+
 def rates_words(used: Iterable[DatedSource]) -> str:
     """`ECB rates of 30 Oct 2026, 25 days old`; the newest first, empty when nothing was converted."""
     newest_first = sorted(used, key=lambda each: (each[1] != "ecb", -each[0].toordinal()))
