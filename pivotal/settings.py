@@ -143,6 +143,7 @@ SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", default="help@pivotal.app")
 DEFAULT_ACCESS = env.str("DEFAULT_ACCESS", default="all")  # all or assigned: which customers a Member may open
 BUSINESS_HOURS = env.str("BUSINESS_HOURS", default="Mon-Fri 9-18")
 FX_FETCH = env.bool("FX_FETCH", default=False)
+FX_URL = env.str("FX_URL", default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref.zip")
 BROWSER_PATH = env.str("BROWSER_PATH", default="/usr/bin/chromium")
 
 # --- Stripe ----------------------------------------------------------------------------------------------------
