@@ -9,8 +9,9 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, total
-from integrations.stripe.pages.presenters.billing_card import ends_at, status_of
+from integrations.stripe.pages.presenters.billing_card import status_of
 from integrations.stripe.pages.presenters.rates import age
+from integrations.stripe.pages.presenters.upcoming import ends_at
 from integrations.stripe.rules.money import to_cents
 from integrations.stripe.rules.receipt import WHY_ZERO, Line
 from integrations.stripe.rules.wording import money
