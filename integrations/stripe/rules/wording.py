@@ -39,6 +39,12 @@ def money(amount: Decimal, currency: str) -> str:
     return f"{sign}{unit}{plain.copy_abs():,.{digits}f}"
 
 
+def minor_money(minor: int, currency: str) -> str:
+    """Return an amount in minor units as :func:`money` writes it."""
+    with exact():
+        return money(Decimal(minor) / minor_units(currency), currency)
+
+
 def short_money(amount: Decimal, currency: str) -> str:
     """Return an amount for a sentence: as :func:`money`, but with decimals only where they are not zero."""
     whole = amount.to_integral_value()
