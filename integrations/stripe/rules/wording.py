@@ -23,7 +23,6 @@ _MONTHS = [
     "Nov",
     "Dec",
 ]  # not strftime: it is slow and knows locales
-_SINGLE = {"day": "a day", "week": "a week", "month": "a month", "year": "a year"}
 _DIVISIONS = {"month": ("÷ {}", 1), "year": ("÷ {}", 12), "week": ("× 52/{}", 12), "day": ("× 365/{}", 12)}
 
 
@@ -65,7 +64,7 @@ def day(when: date) -> str:
 def period(interval: str, count: int) -> str:
     """Return how often something is charged: ``a month``, ``a quarter``, ``every 2 weeks``."""
     if count == 1:
-        return _SINGLE.get(interval, f"a {interval}")
+        return f"a {interval}"
     if (interval, count) == ("month", 3):
         return "a quarter"
     return f"every {count} {interval}s"

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from integrations.stripe.rules.moments import earliest, is_later, moment
-from integrations.stripe.rules.wording import day, division, money, percent, period, short_money
+from integrations.stripe.rules.wording import day, division, minor_money, money, percent, period, short_money
 from tests.integrations.stripe.rules.builders import NOW, at
 
 
@@ -20,12 +20,20 @@ from tests.integrations.stripe.rules.builders import NOW, at
         ("1.5", "kwd", "KWD 1.500"),
         ("0.0035", "usd", "$0.0035"),
         ("-20", "usd", "−$20.00"),
+        ("0", "usd", "$0.00"),
         ("1E+3", "usd", "$1,000.00"),
         ("1E-400", "usd", "$0.000000000000"),
     ],
 )
 def test_amounts_carry_their_currency_and_as_many_places_as_they_need(amount: str, currency: str, text: str) -> None:
     assert money(Decimal(amount), currency) == text
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "text"), [(12345, "usd", "$123.45"), (1200, "jpy", "JPY 1,200"), (1500, "kwd", "KWD 1.500")]
+)
+def test_minor_amounts_are_divided_as_their_currency_wants(minor: int, currency: str, text: str) -> None:
+    assert minor_money(minor, currency) == text
 
 
 def test_dates_name_every_month_in_english() -> None:
