@@ -22,7 +22,7 @@ from integrations.stripe.rules.receipt import WHY_ZERO, Line, Receipt
 from integrations.stripe.rules.reckoning import Catalog, Reckoning
 from integrations.stripe.rules.reducing import apply_discounts
 from integrations.stripe.rules.subscriptions import KNOWN_STATUSES, is_counting, is_ended, is_live
-from integrations.stripe.rules.wording import day
+from integrations.stripe.rules.wording import day, significant
 
 __all__ = ["Catalog", "Contribution", "contribution"]
 
@@ -138,7 +138,7 @@ def _rate_line(reckoning: Reckoning, rate: Rate) -> Line:
     return Line(
         kind="rate",
         label="Exchange rate",
-        detail=f"1 {reckoning.currency.upper()} = {rate.usd_per_unit:.6g} USD, {by}, {day(rate.date)}",
+        detail=f"1 {reckoning.currency.upper()} = {significant(rate.usd_per_unit)} USD, {by}, {day(rate.date)}",
         currency=reckoning.currency,
         rate=rate.usd_per_unit,
         rate_date=rate.date,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from integrations.stripe.rules.money import exact, minor_units
 
 _MOST_PLACES = 12
+_SIX_DIGITS = Context(prec=6, rounding=ROUND_HALF_UP)
 _SYMBOLS = {"usd": "$", "eur": "€", "gbp": "£"}
 _MONTHS = [
     "Jan",
@@ -48,6 +49,12 @@ def short_money(amount: Decimal, currency: str) -> str:
     """Return an amount for a sentence: as :func:`money`, but with decimals only where they are not zero."""
     whole = amount.to_integral_value()
     return money(amount, currency).partition(".")[0] if amount == whole else money(amount, currency)
+
+
+def significant(value: Decimal) -> str:
+    """Return a rate with six significant digits and no trailing zeros: ``1.25``, ``0.00711149``, ``1500``."""
+    with exact():
+        return f"{_SIX_DIGITS.plus(value).normalize():f}"
 
 
 def percent(value: Decimal) -> str:

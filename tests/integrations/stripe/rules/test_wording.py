@@ -6,7 +6,16 @@ from decimal import Decimal
 import pytest
 
 from integrations.stripe.rules.moments import earliest, is_later, moment
-from integrations.stripe.rules.wording import day, division, minor_money, money, percent, period, short_money
+from integrations.stripe.rules.wording import (
+    day,
+    division,
+    minor_money,
+    money,
+    percent,
+    period,
+    short_money,
+    significant,
+)
 from tests.integrations.stripe.rules.builders import NOW, at
 
 
@@ -44,6 +53,21 @@ def test_dates_name_every_month_in_english() -> None:
 @pytest.mark.parametrize(("amount", "text"), [("1400", "$1,400"), ("1400.50", "$1,400.50")])
 def test_sentences_show_cents_only_when_they_are_not_zero(amount: str, text: str) -> None:
     assert short_money(Decimal(amount), "usd") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("1.25000", "1.25"),
+        ("1500", "1500"),
+        ("0.0071114869", "0.00711149"),
+        ("1.2345675", "1.23457"),
+        ("1.2345650", "1.23457"),
+        ("1.2345649", "1.23456"),
+    ],
+)
+def test_rates_have_six_significant_digits_and_no_trailing_zeros(value: str, text: str) -> None:
+    assert significant(Decimal(value)) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [("10", "10 %"), ("12.50", "12.5 %"), ("100", "100 %")])
