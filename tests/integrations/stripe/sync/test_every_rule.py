@@ -20,11 +20,24 @@ from django.core.management import call_command
 from django.db import transaction
 from django.test import Client, override_settings
 from django.urls import reverse
+from django.utils.module_loading import import_string
 from pytest_django import DjangoDbBlocker
 
-from customers.models import Customer
+from customers.models import Activity, Customer
 from integrations.management.commands.stripe import Command
-from integrations.models import ExchangeRate, IssueState, RateSource, RunState, Severity, StripeSubscription, SyncIssue
+from integrations.models import (
+    ExchangeRate,
+    IssueState,
+    RateSource,
+    RunState,
+    Severity,
+    StripeConnection,
+    StripeInvoice,
+    StripeSubscription,
+    SyncIssue,
+)
+from integrations.stripe.sync import derive
+from pivotal.schedules import SCHEDULES
 from sandbox.testing import Running, running
 from tests.factories import UserFactory
 from tests.integrations.stripe.sync.syncing import connect, crm_rows, import_crm, sync
@@ -392,3 +405,47 @@ def test_what_the_clock_will_change_is_known(account: Running) -> None:
     expected = {"repeating": midnight + timedelta(days=20), "invoice-sent": midnight + timedelta(days=5)}
     known = Customer.objects.filter(next_change_at__isnull=False).values_list("domain", "next_change_at")
     assert {domain.partition(".")[0]: moment for domain, moment in known} == expected
+
+
+# --- the clock -------------------------------------------------------------------------------------------------------
+
+
+def test_time_that_passes_moves_figures_from_the_mirror_without_stripe(account: Running) -> None:
+    live = StripeConnection.objects.get()
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    repeating, sent = customer("repeating"), customer("invoice-sent")
+    account.reset_requests()
+
+    assert derive.clock_ticked(live, now=midnight + timedelta(days=5, seconds=-1)) == {}
+    assert derive.clock_ticked(live, now=midnight + timedelta(days=5)) == {sent.pk: ["payment_status"]}
+    assert derive.clock_ticked(live, now=midnight + timedelta(days=20)) == {repeating.pk: ["mrr"]}
+    assert derive.clock_ticked(live, now=midnight + timedelta(days=999)) == {}
+
+    assert (customer("repeating").mrr, customer("invoice-sent").payment_status) == (Decimal("100.00"), "past_due")
+    assert not Customer.objects.filter(next_change_at__isnull=False).exists()
+    assert account.requests()["by_method"] == {}
+
+
+def test_the_schedule_each_minute_is_what_moves_them(account: Running) -> None:
+    """The moments that were announced are moved into the past, as if so many days had gone by."""
+    an_hour_ago = int((datetime.now(UTC) - timedelta(hours=1)).timestamp())
+    subscription = StripeSubscription.objects.get(stripe_id="sub_repeating_0")
+    subscription.data["discounts"][0]["end"] = an_hour_ago
+    subscription.save()
+    invoice = StripeInvoice.objects.get(stripe_id="in_invoice_sent_0")
+    invoice.data["due_date"] = an_hour_ago
+    invoice.save()
+    soon = Customer.objects.filter(next_change_at__isnull=False)
+    assert soon.update(next_change_at=datetime.now(UTC) - timedelta(hours=1)) == 2
+    account.reset_requests()
+    (task,) = [each["func"] for name, each in SCHEDULES.items() if name == "clock" and each["minutes"] == 1]
+
+    import_string(str(task))()
+
+    assert (customer("repeating").mrr, customer("invoice-sent").payment_status) == (Decimal("100.00"), "past_due")
+    changes = Activity.objects.filter(actor_type="clock").values_list("customer__domain", "field", "new")
+    assert {(domain.partition(".")[0], field, new) for domain, field, new in changes} == {
+        ("repeating", "mrr", "100.00"),
+        ("invoice-sent", "payment_status", "past_due"),
+    }
+    assert account.requests()["by_method"] == {}
