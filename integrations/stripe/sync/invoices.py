@@ -142,7 +142,7 @@ def skim_paid_invoices(work: Work) -> bool:
         if cursor is not None:
             place.update(after=cursor.id, created=cursor.created)
         place.update(complete=not page.has_more, pages=place["pages"] + 1)
-        work.commit("paid_invoices", batch)
+        work.commit("paid_invoices", batch, own_reads=1)  # read for the sake of single customers, like those it saves
         if is_skimmed(place, waiting):
             return True
         if work.is_over:
@@ -156,12 +156,12 @@ def is_skimmed(place: dict[str, Any], waiting: set[str]) -> bool:
 
 
 def with_paid_since(work: Work, customers: set[str], created: int) -> set[str]:
-    """Those of these customers whose newest paid invoice was paged already: one is from behind ``created``."""
+    """Those of these customers whose newest paid invoice was paged already: one is from ``created`` or behind it."""
     paid = StripeInvoice.objects.filter(
         connection=work.connection,
         customer_id__in=list(customers),
         status="paid",
-        created__gt=datetime.fromtimestamp(created, UTC),
+        created__gte=datetime.fromtimestamp(created, UTC),
     )
     return set(paid.values_list("customer_id", flat=True))
 
