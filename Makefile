@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 ARGS ?=
 BROWSER_PATH ?= /usr/bin/chromium
 
-.PHONY: help setup demo demo-once demo-reset test check format browser screenshots lock
+.PHONY: help setup demo demo-once demo-reset test coverage check format browser screenshots lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -25,6 +25,9 @@ demo-reset: setup ## delete the demo's data
 
 test: setup ## the whole suite on a real PostgreSQL (ARGS="-k name")
 	@$(PYTHON) -m pytest -n auto $(ARGS)
+
+coverage: setup ## the rules about money and paying: every branch of them has a test
+	@$(PYTHON) -m pytest -q tests/integrations/stripe/rules --cov=integrations.stripe.rules --cov-branch --cov-fail-under=100
 
 check: setup ## all linters, the types, the import rules, the migrations, the production settings
 	$(VENV)/bin/ruff check .

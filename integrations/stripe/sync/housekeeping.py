@@ -24,8 +24,7 @@ def clock() -> None:
     """Recompute what is due by the clock, from the mirror, for every connected connection."""
     for connection in StripeConnection.objects.all():
         if connection.is_connected:
-            while derive.clock_ticked(connection):
-                continue
+            derive.clock_ticked(connection)
     WorkerHeartbeat.objects.beat()
 
 
