@@ -21,6 +21,7 @@ from integrations.stripe.sync.fetch import Fetched, Fetcher, first_lanes
 from integrations.stripe.sync.invoices import reread_invoices, settle, skim_paid_invoices
 from integrations.stripe.sync.payments import drop_closed_payments, read_intents, read_payments
 from integrations.stripe.sync.rows import Batch
+from integrations.stripe.sync.threads import StoppedError
 from integrations.stripe.sync.unseen import read_unseen
 from integrations.stripe.sync.walks import (
     COUPONS,
@@ -33,7 +34,7 @@ from integrations.stripe.sync.walks import (
     UNCOLLECTIBLE_INVOICES,
     Walk,
 )
-from integrations.stripe.sync.work import StoppedError, Work
+from integrations.stripe.sync.work import Work
 
 Lanes = list[dict[str, Any]]
 

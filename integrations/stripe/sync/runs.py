@@ -33,7 +33,8 @@ from integrations.models.run import ACTIVE_STATES
 from integrations.stripe.sync import counts, issues, lease, rates, tokens
 from integrations.stripe.sync.lease import Lease, LeaseLostError
 from integrations.stripe.sync.phases import PHASES, require_access, step
-from integrations.stripe.sync.work import StoppedError, Work
+from integrations.stripe.sync.threads import StoppedError
+from integrations.stripe.sync.work import Work
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -23,17 +23,13 @@ from integrations.stripe.sync import calls, issues, store, tokens
 from integrations.stripe.sync.clock import DatabaseClock
 from integrations.stripe.sync.lease import Lease
 from integrations.stripe.sync.rows import Batch
+from integrations.stripe.sync.threads import StoppedError, read_in_threads
 
 SLICE_SECONDS = 20
 RENEW_SECONDS = 10
-READERS = 8
 TROUBLE = {429: "rate_limited", 401: "reauthorize", 403: "permission_missing"}
 
 Item = TypeVar("Item")
-
-
-class StoppedError(Exception):
-    """Waiting was ended because the slice is over or the run was cancelled."""
 
 
 class Work:
@@ -217,22 +213,14 @@ class Work:
 
         Renews the lease meanwhile. One that fails ends it, and so does the end of the slice: nothing waits any longer.
         """
-        started: list[Future[Batch]] = []
-        with self.interruptible(), ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="read") as pool:
-            try:
-                pending: set[Future[Batch]] = set()
-                while pending or (len(started) < len(items) and not self.stop.is_set()):
-                    while len(pending) < READERS and len(started) < len(items) and not self.stop.is_set():
-                        started.append(pool.submit(read, items[len(started)]))
-                        pending.add(started[-1])
-                    ended, pending = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
-                    self.keep_lease()
-                    if self.is_over or any(future.exception() for future in ended):
-                        self.stop.set()
-            except BaseException:
+
+        def tick(ended: set[Future[Batch]]) -> None:
+            self.keep_lease()
+            if self.is_over or any(future.exception() for future in ended):
                 self.stop.set()
-                raise
-        return started
+
+        with self.interruptible():
+            return read_in_threads(items, read, stop=self.stop, tick=tick)
 
     def _drain_calls(self) -> list[Call]:
         drained = []
