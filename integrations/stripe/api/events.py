@@ -72,16 +72,17 @@ class Subject(Wire, frozen=True):
 
 
 class Hint(Wire, frozen=True):
-    """Something changed: what it is, and whose, as far as the event says."""
+    """Something changed: what it is, and whose, as far as the event says; ``taken`` whether it can matter to us."""
 
+    taken: bool
     event_id: str
     type: str
     created: int
     livemode: bool
     account: str
-    object_type: str
-    object_id: str
-    customer_id: str
+    object_type: str = ""
+    object_id: str = ""
+    customer_id: str = ""
 
 
 class _Data(Wire, frozen=True):
@@ -102,8 +103,8 @@ class _Kind(Wire, frozen=True):
     object: str = ""
 
 
-def read_hint(raw: bytes | msgspec.Raw) -> Hint | None:
-    """The hint in one event; None for a type that cannot change what we show.
+def read_hint(raw: bytes | msgspec.Raw) -> Hint:
+    """The hint in one event; the object of one that cannot change what we show is not looked at.
 
     Raises IntegrationError ``invalid_response`` for anything that is no event, and for a thin one, which names its
     object in another way and comes from an endpoint that was set up for those.
@@ -114,34 +115,29 @@ def read_hint(raw: bytes | msgspec.Raw) -> Hint | None:
         envelope = decode(raw, _Envelope)
         if envelope.object != "event":
             raise IntegrationError("invalid_response", "That is no event.")
-        if envelope.type not in TAKEN:
-            return None
-        return _hint(envelope, decode(envelope.data.object, Subject))
+        hint = Hint(
+            taken=envelope.type in TAKEN,
+            event_id=envelope.id,
+            type=envelope.type,
+            created=envelope.created,
+            livemode=envelope.livemode,
+            account=envelope.account or "",
+        )
+        return _about(hint, decode(envelope.data.object, Subject)) if hint.taken else hint
     except RecursionError:
         raise IntegrationError("invalid_response", "It is nested too deeply.") from None
 
 
-def _hint(envelope: _Envelope, subject: Subject) -> Hint:
+def _about(hint: Hint, subject: Subject) -> Hint:
     kind, identifier = subject.object, subject.id
     customer = _id(subject.customer)
     if kind == "customer":
         customer = identifier
     elif kind == "invoice_payment":  # it says whose it is through its invoice
         kind, identifier = "invoice", _id(subject.invoice)
-    elif kind == "discount" and not customer:
-        kind, identifier = "discount", ""
     if len(customer) > MOST_CHARACTERS or len(kind) > MOST_KIND_CHARACTERS or len(identifier) > MOST_CHARACTERS:
         raise IntegrationError("invalid_response", "An id is too long.")
-    return Hint(
-        event_id=envelope.id,
-        type=envelope.type,
-        created=envelope.created,
-        livemode=envelope.livemode,
-        account=envelope.account or "",
-        object_type=kind,
-        object_id=identifier,
-        customer_id=customer,
-    )
+    return msgspec.structs.replace(hint, object_type=kind, object_id=identifier, customer_id=customer)
 
 
 MOST_CHARACTERS = 255

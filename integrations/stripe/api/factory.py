@@ -64,9 +64,7 @@ def reader_for(
     )
     answer_seconds = settings.STRIPE_TIMEOUT_SECONDS
     if patience is not None:
-        retry = replace(
-            retry, tries=min(patience.tries, retry.tries), patience_seconds=patience.retry_after_seconds
-        )
+        retry = replace(retry, tries=min(patience.tries, retry.tries), patience_seconds=patience.retry_after_seconds)
         answer_seconds = min(patience.answer_seconds, answer_seconds)
     return StripeReader(
         access_token,

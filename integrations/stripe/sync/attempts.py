@@ -27,11 +27,11 @@ def record(
     stripe_customer_id: str = "",
     merge: bool = False,
     **counts: int,
-) -> None:
+) -> bool:
     """List one attempt that has ended now; ``counts`` are api_requests, events, customers and changed.
 
     ``merge`` adds to a row of the last minute that says the same: a busy account drains all the time, and a flood of
-    forged webhooks must not fill the table.
+    forged webhooks must not fill the table. Returns whether there is a new row.
     """
     values: dict[str, Any] = {
         "state": state,
@@ -44,7 +44,7 @@ def record(
         latest = alike.order_by("-started_at", "-id").values("pk")[:1]
         more = {name: F(name) + counts.get(name, 0) for name in ADDED}
         if Attempt.objects.filter(pk__in=latest).update(finished_at=Now(), **more):
-            return
+            return False
     Attempt.objects.create(
         connection=connection,
         kind=kind,
@@ -55,3 +55,4 @@ def record(
         **values,
         **counts,
     )
+    return True

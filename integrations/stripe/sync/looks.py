@@ -233,13 +233,13 @@ def missing_catalog(connection: StripeConnection, looks: Sequence[Look]) -> list
                     wanted[resource].setdefault(stripe_id, look)
     missing = []
     for resource, permission, model, type_ in CATALOG:
-        ids = wanted[resource]
-        if not ids or permission not in connection.permissions:
+        first = wanted[resource]
+        if not first or permission not in connection.permissions:
             continue
         mirrored = set(
-            model.objects.filter(connection=connection, stripe_id__in=list(ids)).values_list("stripe_id", flat=True)
+            model.objects.filter(connection=connection, stripe_id__in=list(first)).values_list("stripe_id", flat=True)
         )
-        missing += [Missing(resource, type_, each, ids[each]) for each in sorted(ids) if each not in mirrored]
+        missing += [Missing(resource, type_, each, first[each]) for each in sorted(first) if each not in mirrored]
     return missing
 
 

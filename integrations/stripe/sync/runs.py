@@ -30,7 +30,7 @@ from integrations.models import (
     WorkerHeartbeat,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import counts, issues, lease, rates, tokens
+from integrations.stripe.sync import counts, dirty, inbox_lease, issues, lease, rates, tokens
 from integrations.stripe.sync.lease import Lease, LeaseLostError
 from integrations.stripe.sync.phases import PHASES, require_access, step
 from integrations.stripe.sync.threads import StoppedError
@@ -122,7 +122,7 @@ def unattended() -> list[int]:
 
 def work_is_due() -> bool:
     """Whether a worker would have something to do now."""
-    return bool(unattended())
+    return bool(unattended() or dirty.connections_due())
 
 
 def continue_run(run_id: int, *, queue: bool = True, on_commit: Callable[[], None] | None = None) -> bool:
@@ -232,6 +232,7 @@ def finish_complete(work: Work) -> None:
         mine = StripeConnection.objects.filter(pk=connection.pk)
         if not work.is_preview and not incomplete:
             mine.update(last_look_at=work.began)  # one broken record does not make everybody's figures old
+            dirty.close_before(connection, work.began)
         if not work.is_preview and state == RunState.SUCCEEDED:
             mine.update(last_full_sync_at=Now())
         finish(work.lease, state, requests=requests, error_detail=incomplete)
@@ -259,3 +260,5 @@ def finish(held: Lease, state: str, *, requests: int = 0, error_code: str = "", 
         if not ended:
             raise LeaseLostError
         SeenId.objects.filter(run=run).delete()
+    if dirty.due(run.connection).exists():  # what arrived meanwhile, or was left to this run
+        inbox_lease.wake(run.connection_id)
