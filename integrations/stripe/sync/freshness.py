@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from customers.models import Customer
-from integrations.models import ConnectionState, StripeConnection
+from integrations.models import (
+    ConnectionState,
+    IssueState,
+    Severity,
+    StripeConnection,
+    StripeCustomer,
+    StripeEvent,
+    SyncIssue,
+)
 
 IN_HOURS = timedelta(minutes=30)
 OUT_OF_HOURS = timedelta(hours=24)
@@ -63,5 +72,26 @@ def freshness_of(connection: StripeConnection, *, looked_at: datetime | None = N
 
 
 def freshness(customer: Customer, connection: StripeConnection) -> Freshness:
-    """The freshness of one customer's billing fields."""
-    return freshness_of(connection, looked_at=customer.billing_as_of)
+    """The freshness of one customer's billing fields; what cannot be read now is stale, however young the last look."""
+    found = freshness_of(connection, looked_at=customer.billing_as_of)
+    if not found.stale and is_failing(customer, connection):
+        return replace(found, as_of=customer.billing_as_of, stale=True, reason="Reading it from Stripe keeps failing")
+    return found
+
+
+def is_failing(customer: Customer, connection: StripeConnection) -> bool:
+    """Whether something changed for this customer in Stripe and could not be read."""
+    waiting = StripeEvent.objects.filter(
+        connection=connection,
+        state=StripeEvent.State.WAITING,
+        attempts__gt=0,
+        stripe_customer_id=OuterRef("stripe_id"),
+    )
+    given_up = SyncIssue.objects.filter(
+        connection=connection,
+        state=IssueState.OPEN,
+        severity=Severity.ERROR,
+        stripe_customer_id=OuterRef("stripe_id"),
+    )
+    mine = StripeCustomer.objects.filter(connection=connection, customer=customer)
+    return mine.filter(Exists(waiting) | Exists(given_up)).exists()

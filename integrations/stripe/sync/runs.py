@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 CONTINUE = "integrations.stripe.tasks.continue_run"
 CLAIMS_WITHOUT_PROGRESS = 3
+WAIT_WHEN_SLOWED = 15  # times the first pause between two tries, when Stripe does not say how long
 COUNTED = ("subscriptions", "stripe_customers", "matched", "unmatched", "skipped", "ambiguous", "failed")
 
 
@@ -109,7 +111,7 @@ def cancel(run: SyncRun, *, actor: User | None) -> None:
     asked = SyncRun.objects.filter(pk=run.pk, state__in=ACTIVE_STATES).update(cancel_requested=True)
     if asked:
         logger.info("run %s: cancelled by %s", run.pk, actor or "the command line")
-    held = lease.claim(run.pk)
+    held = lease.claim(run.pk, waiting=True)
     if held is not None:
         finish(held, RunState.CANCELLED)
 
@@ -171,8 +173,7 @@ def work_slice(held: Lease, on_commit: Callable[[], None] | None) -> bool:
             finish(held, RunState.CANCELLED, requests=work.list_calls())
             return False
         if not through:
-            work.give_back()
-            return True
+            return work.give_back()
         finish_complete(work)
         return False
 
@@ -203,6 +204,10 @@ def after_error(held: Lease, error: IntegrationError, work: Work | None = None) 
             held.release(requests=requests)  # somebody traded our token for a new one while we were using it
             return True
         tokens.ask_to_reauthorize(held.run.connection, error)
+    if error.code == "rate_limited" and not held.waited_too_long():
+        wait = error.retry_after or settings.STRIPE_RETRY_BASE_SECONDS * WAIT_WHEN_SLOWED
+        held.postpone(wait, requests=requests, trouble=error.code)
+        return False  # the watchdog comes back to it when the wait is over
     if error.permanent or held.claims >= CLAIMS_WITHOUT_PROGRESS:
         fail(held, error, requests=requests)
         return False

@@ -63,6 +63,8 @@ def accept(mode: str, body: bytes, signature: str, *, own_endpoint: bool) -> Ans
         note(connection, "webhook_at")
         return Answer(HTTPStatus.OK, "ignored")
     new = inbox.receive(connection, [hint], source=StripeEvent.Source.WEBHOOK)
+    if not new:
+        note(connection, "webhook_at")
     return Answer(HTTPStatus.OK, "received" if new else "known")
 
 
