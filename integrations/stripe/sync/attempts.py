@@ -20,7 +20,7 @@ def record(
     connection: StripeConnection,
     kind: AttemptKind,
     *,
-    started_at: datetime,
+    started_at: datetime | None = None,
     state: AttemptState = AttemptState.SUCCEEDED,
     actor: User | None = None,
     error: IntegrationError | None = None,
@@ -29,6 +29,8 @@ def record(
     **counts: int,
 ) -> bool:
     """List one attempt that has ended now; ``counts`` are api_requests, events, customers and changed.
+
+    ``started_at`` None is now too, in database time.
 
     ``merge`` adds to a row of the last minute that says the same: a busy account drains all the time, and a flood of
     forged webhooks must not fill the table. Returns whether there is a new row.
@@ -49,7 +51,7 @@ def record(
         connection=connection,
         kind=kind,
         started_by=actor,
-        started_at=started_at,
+        started_at=started_at or Now(),
         finished_at=Now(),
         answer=error.answer if error else "",
         **values,

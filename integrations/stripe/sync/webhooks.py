@@ -22,7 +22,6 @@ from integrations.models import AttemptKind, AttemptState, ConnectionState, Stri
 from integrations.stripe.api import signatures
 from integrations.stripe.api.events import Hint, read_hint
 from integrations.stripe.sync import attempts, connections, inbox
-from integrations.stripe.sync.clock import DatabaseClock
 
 logger = logging.getLogger(__name__)
 
@@ -107,11 +106,9 @@ def require_ours(connection: StripeConnection, hint: Hint, *, own_endpoint: bool
 
 def refuse(connection: StripeConnection, error: IntegrationError) -> Answer:
     """Say why, and list it: once a minute and reason, with how many there were."""
-    now = DatabaseClock().now()
     is_first = attempts.record(
         connection,
         AttemptKind.WEBHOOK,
-        started_at=now,
         state=AttemptState.FAILED,
         error=error,
         merge=True,
