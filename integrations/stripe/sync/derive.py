@@ -146,9 +146,9 @@ def figures_chunk(
         return ids[-1]
 
 
-def clock_ticked(connection: StripeConnection) -> dict[int, list[str]]:
-    """Recompute the customers whose figures the clock alone has changed, from the mirror."""
-    now = DatabaseClock().now()
+def clock_ticked(connection: StripeConnection, *, now: datetime | None = None) -> dict[int, list[str]]:
+    """Recompute the customers whose figures the clock alone has changed by ``now``, from the mirror; at most a chunk."""
+    now = now or DatabaseClock().now()
     due = customers_of(connection).filter(next_change_at__lte=now).order_by("next_change_at")
     ids = list(due.values_list("pk", flat=True)[:CHUNK])
     if not ids:
