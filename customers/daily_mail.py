@@ -132,7 +132,9 @@ def lines(found: list[Changes], base: str) -> Iterable[str]:
     """A line per customer, ``Acme Corp: paid → failing, $1,400 open; MRR $900 → $1,400``, and where to read more."""
     notes = registry.open_amounts([each.customer for each in found])
     for each in found:
-        parts = [part_of(name, *each.moved[name], notes.get(each.customer.pk, "")) for name in FIELDS if name in each.moved]
+        parts = [
+            part_of(name, *each.moved[name], notes.get(each.customer.pk, "")) for name in FIELDS if name in each.moved
+        ]
         about = one_line(each.customer.name)
         if each.customer.environment == Environment.STAGING:
             about = _("%(name)s (test data)") % {"name": about}
@@ -143,7 +145,9 @@ def lines(found: list[Changes], base: str) -> Iterable[str]:
 
 def part_of(name: str, old: str, new: str, open_amount: str) -> str:
     """One field from what to what, plain."""
-    change = f"{one_line(presenters.value_text(name, old)) or '—'} → {one_line(presenters.value_text(name, new)) or '—'}"
+    change = (
+        f"{one_line(presenters.value_text(name, old)) or '—'} → {one_line(presenters.value_text(name, new)) or '—'}"
+    )
     if name == "payment_status":
         return f"{change}, {_('%(amount)s open') % {'amount': open_amount}}" if open_amount else change
     return f"{_('MRR') if name == 'mrr' else _('plan')} {change}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.stripe.sync import announcements, housekeeping, runs
+from integrations.stripe.sync import announcements, housekeeping, nightly, notices, runs
 
 
 def continue_run(run_id: int) -> None:
@@ -18,6 +18,16 @@ def watchdog() -> None:
 def clock() -> None:
     """Each minute: figures that the clock alone changes."""
     housekeeping.clock()
+
+
+def night() -> None:
+    """Each minute: the nightly run when it is due, its report when it has ended."""
+    nightly.tick()
+
+
+def mail_notices() -> None:
+    """Each minute: notices to admins that were not mailed yet."""
+    notices.send_mails()
 
 
 def prune() -> None:

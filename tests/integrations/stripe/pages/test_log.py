@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import IssueState, RunKind, RunState, Severity, StripeConnection, SyncIssue
+from integrations.stripe.pages.presenters import issues
 from integrations.stripe.pages.presenters import log as presenter
 from integrations.stripe.sync import connections
 from sandbox.testing import Running, running
@@ -113,7 +114,7 @@ def test_an_answer_from_stripe_is_text_and_nothing_else(admin: Client, connectio
 def test_a_run_with_many_issues_shows_the_first_and_leads_to_all(
     admin: Client, connection: StripeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presenter, "ISSUES_PER_RUN", 2)
+    monkeypatch.setattr(issues, "ISSUES_PER_RUN", 2)
     run = RunFactory(connection=connection, state=RunState.PARTIAL)
     IssueFactory.create_batch(5, connection=connection, run=run)
     row = admin.get(reverse("stripe:log", args=["live"])).context["log"].rows[0]
@@ -124,7 +125,7 @@ def test_a_run_with_many_issues_shows_the_first_and_leads_to_all(
 def test_older_runs_are_on_the_next_page(
     admin: Client, connection: StripeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presenter, "RUNS_SHOWN", 2)
+    monkeypatch.setattr(presenter, "ROWS_SHOWN", 2)
     runs = [RunFactory(connection=connection) for _number in range(3)]
     first = admin.get(reverse("stripe:log", args=["live"])).context["log"]
     second = admin.get(first.neighbours.next).context["log"]
