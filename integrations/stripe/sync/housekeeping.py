@@ -18,16 +18,18 @@ from integrations.models import (
     WorkerHeartbeat,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import derive, runs
+from integrations.stripe.sync import derive, inbox, runs
 
 KEPT = timedelta(days=30)
+KEPT_EVENTS = timedelta(days=32)  # Stripe lists and delivers events for 30 days: one that comes again must be known
 
 
 def watchdog() -> None:
-    """Queue every run again that nobody works on: lost tasks, killed workers."""
+    """Queue every run again that nobody works on, and wake every inbox: lost tasks, killed workers, retries."""
     WorkerHeartbeat.objects.beat()
     for run_id in runs.unattended():
         runs.enqueue(run_id)
+    inbox.wake_due()
 
 
 def clock() -> None:
@@ -40,11 +42,11 @@ def clock() -> None:
 
 
 def prune() -> None:
-    """Forget what is older than the log keeps, less what is still open: runs, attempts, issues, events, drift, notices."""
+    """Forget what is older than the log keeps, less what is still open."""
     before = Now() - KEPT
     DriftReport.objects.filter(created_at__lt=before).delete()
     SyncRun.objects.filter(created_at__lt=before).exclude(state__in=ACTIVE_STATES).delete()
-    Attempt.objects.filter(started_at__lt=before).delete()
     SyncIssue.objects.filter(last_seen_at__lt=before).exclude(state=IssueState.OPEN).delete()
-    StripeEvent.objects.filter(received_at__lt=before).exclude(state=StripeEvent.State.WAITING).delete()
+    Attempt.objects.filter(started_at__lt=before).delete()
     Notice.objects.filter(created_at__lt=before, over_at__isnull=False).delete()
+    StripeEvent.objects.filter(received_at__lt=Now() - KEPT_EVENTS).exclude(state=StripeEvent.State.WAITING).delete()

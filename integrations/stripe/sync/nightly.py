@@ -28,7 +28,7 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import derive, drift, inbox, notices, polling, runs
+from integrations.stripe.sync import derive, dirty, drift, inbox, notices, polling, runs
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,10 @@ def start(connection: StripeConnection, *, queue: bool = True) -> SyncRun | None
     Raises IntegrationError as a poll or a drain does; the next minute tries again.
     """
     day, at = tonight()
-    if not catch_up(connection) and timezone.now() - at < WITHOUT_WAITING_AFTER:
+    caught_up = catch_up(connection)
+    if runs.active(connection) is not None:  # events that Stripe has forgotten started one
+        return None
+    if not caught_up and timezone.now() - at < WITHOUT_WAITING_AFTER:
         return None
     with transaction.atomic():
         free = Q(nightly_on__isnull=True) | Q(nightly_on__lt=day)
@@ -89,11 +92,10 @@ def start(connection: StripeConnection, *, queue: bool = True) -> SyncRun | None
 
 
 def catch_up(connection: StripeConnection) -> bool:
-    """Poll and drain; True when nothing is left to be followed now."""
-    if "event_read" in connection.permissions:
-        polling.poll(connection)
-    inbox.drain(connection)
-    return not inbox.backlog(connection)
+    """Poll, and drain for a slice; True when nothing is left to be followed now."""
+    polling.poll(connection, wake=False)
+    inbox.drain(connection.pk)
+    return not dirty.due(connection).exists()
 
 
 def kind_of_night(connection: StripeConnection, at: datetime) -> str:
@@ -131,17 +133,14 @@ def conclude(report: DriftReport) -> None:
 
 def asked_again(connection: StripeConnection, run: SyncRun) -> bool | None:
     """Ask Stripe what happened during the walk: whether it could tell; None to ask again later."""
-    if "event_read" not in connection.permissions or not connection.is_connected:
-        return False
     try:
-        polling.poll(connection)
+        return polling.poll(connection).polled
     except IntegrationError as error:
         ended = run.finished_at or run.created_at
         if error.permanent or timezone.now() - ended > ANSWER_WITHIN:
             return False
         logger.warning("Drift of run %s: %s It is concluded later.", run.pk, error)
         return None
-    return True
 
 
 def summary(report: DriftReport) -> str:

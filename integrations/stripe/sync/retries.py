@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
-from integrations.models import IssueState, StripeConnection, SyncIssue
+from integrations.models import IssueState, Mode, StripeConnection, StripeEvent, SyncIssue
+from integrations.stripe.api.events import Hint
 from integrations.stripe.sync import inbox
 
 NOT_BY_RETRY = ("no_exchange_rate", "permission_missing")
@@ -28,5 +30,21 @@ def queue(connection: StripeConnection, issue_ids: Iterable[int] | None = None) 
     if issue_ids is not None:
         found = found.filter(pk__in=list(issue_ids))
     stripe_ids = sorted(set(found.values_list("stripe_customer_id", flat=True)))
-    inbox.ask(connection, stripe_ids)
+    hints = [hint(connection, stripe_id) for stripe_id in stripe_ids]
+    inbox.receive(connection, hints, source=StripeEvent.Source.ASKED)
     return len(stripe_ids)
+
+
+def hint(connection: StripeConnection, stripe_customer_id: str) -> Hint:
+    """A hint of our own: nobody says that the customer changed, and no moment of Stripe's clock is told."""
+    return Hint(
+        taken=True,
+        event_id=f"asked_{uuid.uuid4().hex}",
+        type="pivotal.retry",
+        created=0,
+        livemode=connection.mode == Mode.LIVE,
+        account=connection.account_id,
+        object_type="retry",
+        object_id=stripe_customer_id,
+        customer_id=stripe_customer_id,
+    )

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
@@ -32,15 +33,17 @@ from integrations.models import (
     WorkerHeartbeat,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import counts, issues, lease, notices, rates, tokens
+from integrations.stripe.sync import counts, dirty, inbox_lease, issues, lease, notices, rates, tokens
 from integrations.stripe.sync.lease import Lease, LeaseLostError
 from integrations.stripe.sync.phases import PHASES, require_access, step
-from integrations.stripe.sync.work import StoppedError, Work
+from integrations.stripe.sync.threads import StoppedError
+from integrations.stripe.sync.work import Work
 
 logger = logging.getLogger(__name__)
 
 CONTINUE = "integrations.stripe.tasks.continue_run"
 CLAIMS_WITHOUT_PROGRESS = 3
+WAIT_WHEN_SLOWED = 15  # times the first pause between two tries, when Stripe does not say how long
 COUNTED = ("subscriptions", "stripe_customers", "matched", "unmatched", "skipped", "ambiguous", "failed")
 
 
@@ -110,7 +113,7 @@ def cancel(run: SyncRun, *, actor: User | None) -> None:
     asked = SyncRun.objects.filter(pk=run.pk, state__in=ACTIVE_STATES).update(cancel_requested=True)
     if asked:
         logger.info("run %s: cancelled by %s", run.pk, actor or "the command line")
-    held = lease.claim(run.pk, parked_too=True)
+    held = lease.claim(run.pk, waiting=True)
     if held is not None:
         finish(held, RunState.CANCELLED)
 
@@ -129,7 +132,7 @@ def is_parked(run: SyncRun) -> bool:
 
 def work_is_due() -> bool:
     """Whether a worker would have something to do now."""
-    return bool(unattended())
+    return bool(unattended() or dirty.connections_due())
 
 
 def continue_run(run_id: int, *, queue: bool = True, on_commit: Callable[[], None] | None = None) -> bool:
@@ -178,8 +181,7 @@ def work_slice(held: Lease, on_commit: Callable[[], None] | None) -> bool:
             finish(held, RunState.CANCELLED, requests=work.list_calls())
             return False
         if not through:
-            work.give_back()
-            return True
+            return work.give_back()
         finish_complete(work)
         return False
 
@@ -214,6 +216,10 @@ def after_error(held: Lease, error: IntegrationError, work: Work | None = None) 
         logger.warning("run %s waits until Stripe %s is connected again", held.run.pk, held.run.connection.mode)
         held.park(requests=requests)
         return False
+    if error.code == "rate_limited" and not held.waited_too_long():
+        wait = error.retry_after or settings.STRIPE_RETRY_BASE_SECONDS * WAIT_WHEN_SLOWED
+        held.postpone(wait, requests=requests, trouble=error.code)
+        return False  # the watchdog comes back to it when the wait is over
     if error.permanent or held.claims >= CLAIMS_WITHOUT_PROGRESS:
         fail(held, error, requests=requests)
         return False
@@ -243,6 +249,7 @@ def finish_complete(work: Work) -> None:
         mine = StripeConnection.objects.filter(pk=connection.pk)
         if not work.is_preview and not incomplete:
             mine.update(last_look_at=work.began)  # one broken record does not make everybody's figures old
+            dirty.close_before(connection, work.began)
         if not work.is_preview and state == RunState.SUCCEEDED:
             mine.update(last_full_sync_at=Now())
             notices.over(connection, NoticeKind.NIGHTLY_FAILED)
@@ -271,3 +278,5 @@ def finish(held: Lease, state: str, *, requests: int = 0, error_code: str = "", 
         if not ended:
             raise LeaseLostError
         SeenId.objects.filter(run=run).delete()
+    if dirty.due(run.connection).exists():  # what arrived meanwhile, or was left to this run
+        inbox_lease.wake(run.connection_id)
