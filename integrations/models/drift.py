@@ -18,8 +18,9 @@ class DriftKind(models.TextChoices):
 class DriftReport(models.Model):
     """One night's report; ``has_events`` False means that changes could not be told from drift.
 
-    Then the page calls it "changes found" (docs/architecture.md section 4 "Incremental"). ``concluded_at`` is empty while
-    the run is under way and what it found is still to be compared with what was told. ``different`` counts customers.
+    Then the page calls it "changes found" (docs/architecture.md section 4 "Incremental"). ``concluded_at`` is empty
+    while the run is under way or what it found is still to be compared with what was told. ``different`` counts
+    customers.
     """
 
     connection = models.ForeignKey(

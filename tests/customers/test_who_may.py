@@ -40,6 +40,8 @@ TABLE = [
     ("GET", "/customers/{id}/edit", EVERYBODY_IN),
     ("POST", "/customers/{id}/edit", EVERYBODY_IN),
     ("POST", "/customers/{id}/status", EVERYBODY_IN),
+    ("GET", "/customers/daily-mail", EVERYBODY_IN),
+    ("POST", "/customers/daily-mail", EVERYBODY_IN),
     ("GET", "/customers/new", STAFF_UP),
     ("POST", "/customers/new", STAFF_UP),
     ("POST", "/customers/{id}/domains", STAFF_UP),

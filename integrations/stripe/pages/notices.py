@@ -88,7 +88,8 @@ def retries_queued(request: HttpRequest, number: int) -> None:
         request,
         ngettext(
             "%(count)d Stripe customer is read again in the background; its records leave the list when all is well.",
-            "%(count)d Stripe customers are read again in the background; their records leave the list when all is well.",
+            "%(count)d Stripe customers are read again in the background; "
+            "their records leave the list when all is well.",
             number,
         )
         % {"count": number},

@@ -244,6 +244,7 @@ def sidebar(request: HttpRequest) -> navigation.Section | None:
             entry(_("Unmatched"), "unmatched", counts.unmatched if counts else None),
             entry(_("Skipped"), "skipped", counts.skipped if counts else None),
             entry(_("Log"), "log"),
+            entry(_("Drift"), "drift"),
             entry(_("Calls to Stripe"), "calls"),
         ],
     )

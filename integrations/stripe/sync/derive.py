@@ -147,7 +147,7 @@ def figures_chunk(
 
 
 def clock_ticked(connection: StripeConnection, *, now: datetime | None = None) -> dict[int, list[str]]:
-    """Recompute the customers whose figures the clock alone has changed by ``now``, from the mirror; at most a chunk."""
+    """Recompute customers whose figures the clock alone has changed by ``now``, from the mirror; at most a chunk."""
     now = now or DatabaseClock().now()
     due = customers_of(connection).filter(next_change_at__lte=now).order_by("next_change_at")
     ids = list(due.values_list("pk", flat=True)[:CHUNK])

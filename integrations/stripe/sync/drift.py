@@ -1,4 +1,4 @@
-"""Drift: what a nightly walk finds different from what we had, although nobody told us (docs/architecture.md section 4).
+"""Drift: what a nightly walk finds different although nobody told us (docs/architecture.md section 4 "Incremental").
 
 While a nightly run walks, what its batches add and end is noted in the transaction that stores it. What moved in the
 customers' fields needs no note: the roll-up wrote it to their history, at the one ``now`` of the run. Once the run has

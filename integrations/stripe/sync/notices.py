@@ -1,7 +1,7 @@
 """Notices to admins: access was lost, a nightly run failed, drift was found. A banner each, and one e-mail.
 
-``about`` names the occasion, so that whoever meets it again says nothing new. Mails are sent by the worker: the right to
-send one is claimed on its row, given back when sending fails, and so no mail goes out twice.
+``about`` names the occasion, so that whoever meets it again says nothing new. Mails are sent by the worker: the right
+to send one is claimed on its row and given back when sending fails, so that no mail goes out twice.
 """
 
 from __future__ import annotations
