@@ -160,6 +160,11 @@ def next_customers(connection: StripeConnection, limit: int) -> list[Dirty]:
     return grouped(waiting(connection).filter(stripe_customer_id__in=list(ids)).order_by("id"))
 
 
+def of_customer(connection: StripeConnection, stripe_customer_id: str) -> list[Dirty]:
+    """What waits for one Stripe customer at this moment, due or not."""
+    return grouped(waiting(connection).filter(stripe_customer_id=stripe_customer_id).order_by("id"))
+
+
 def next_others(connection: StripeConnection, kinds: Iterable[str], limit: int) -> list[Dirty]:
     """The due subjects of these kinds that are no customer's."""
     return grouped(due(connection).filter(stripe_customer_id="", object_type__in=list(kinds)).order_by("id")[:limit])

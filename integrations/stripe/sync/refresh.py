@@ -28,7 +28,7 @@ from integrations.models import (
 )
 from integrations.stripe.api.calls import Call
 from integrations.stripe.api.factory import AT_ONCE, Patience, reader_for
-from integrations.stripe.sync import attempts, calls, derive, issues, prices, store, tokens
+from integrations.stripe.sync import attempts, calls, derive, dirty, issues, prices, store, tokens
 from integrations.stripe.sync.clock import DatabaseClock
 from integrations.stripe.sync.looks import Look, looks_at, merged, missing_catalog
 
@@ -66,6 +66,7 @@ def refresh(
     """
     clock, made = DatabaseClock(), deque[Call]()
     started_at = clock.now()
+    waiting = dirty.of_customer(connection, stripe_customer_id)
     try:
         look = look_once(connection, stripe_customer_id, clock=clock, made=made, patience=patience)
         changed = land(connection, [look], origin=f"Resync by {actor}" if actor else "Stripe")
@@ -99,6 +100,9 @@ def refresh(
         customers=1,
         changed=len(changed),
     )
+    if not look.batch.problems:
+        dirty.close(waiting)
+        dirty.settle_failed(connection, [stripe_customer_id])
     mirrored = StripeCustomer.objects.filter(connection=connection, stripe_id=stripe_customer_id)
     return RefreshResult(look.began, changed, still, known=look.found or mirrored.exists())
 

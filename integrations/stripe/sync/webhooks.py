@@ -99,7 +99,7 @@ def require_ours(connection: StripeConnection, hint: Hint, *, own_endpoint: bool
         raise IntegrationError("wrong_mode", f"A {sent} event arrived at the {connection.mode} endpoint.")
     if connection.state == ConnectionState.DISCONNECTED:
         raise IntegrationError("wrong_account", "Stripe is not connected here.")
-    is_ours = hint.account == connection.account_id or (own_endpoint and not hint.account)
+    is_ours = hint.account == connection.account_id if hint.account else own_endpoint
     if not is_ours:
         raise IntegrationError("wrong_account", "The event belongs to an account that is not connected here.")
 

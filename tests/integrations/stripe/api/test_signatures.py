@@ -27,8 +27,7 @@ def is_accepted(body: bytes, header: str, *secrets: str, now: float = NOW) -> bo
     try:
         verify(body, header, secrets or [SECRET], now=now)
     except IntegrationError as error:
-        assert error.code == "signature_invalid"
-        return False
+        return error.code != "signature_invalid"
     return True
 
 
