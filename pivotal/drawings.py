@@ -8,7 +8,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 CHART_WIDTH, CHART_HEIGHT = 690, 64
-FEWEST_SLOTS = 30  # bars are never wider than those of a whole month
 
 _ICONS = {
     "check": '<path d="m3.5 8.5 3 3 6-7"/>',
@@ -76,10 +75,13 @@ def sort_arrow(direction: str) -> SafeString:
     return format_html('<svg class="sort-icon" viewBox="0 0 10 10" aria-hidden="true"><path d="{}"/></svg>', points)
 
 
-def bar_chart(bars: Sequence[tuple[str, int]], sentence: str) -> SafeString:
-    """Bars for a few dozen labelled numbers, with ``sentence`` as what they say; a table stands beside them."""
-    highest = max((value for _label, value in bars), default=0) or 1
-    slot = CHART_WIDTH / max(len(bars), FEWEST_SLOTS)
+def bar_chart(bars: Sequence[tuple[str, int | None]], sentence: str) -> SafeString:
+    """Bars for a few dozen labelled numbers, with ``sentence`` as what they say; a table stands beside them.
+
+    None leaves its place free.
+    """
+    highest = max((value or 0 for _label, value in bars), default=0) or 1
+    slot = CHART_WIDTH / max(len(bars), 1)
     drawn = format_html_join(
         "",
         '<rect class="chart__bar{}" x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect>',
@@ -94,6 +96,7 @@ def bar_chart(bars: Sequence[tuple[str, int]], sentence: str) -> SafeString:
                 value,
             )
             for number, (label, value) in enumerate(bars)
+            if value is not None
         ),
     )
     ends = [label for label, _value in (*bars[:1], *bars[1:][-1:])]

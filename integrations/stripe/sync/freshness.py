@@ -57,14 +57,15 @@ class BusinessHours:
             raise ValueError(f"{text!r} is not like 'Mon-Fri 9-18'.")
         first, last = DAYS.index(found["first"]), DAYS.index(found["last"] or found["first"])
         hours = cls(first, last, int(found["opens"]), int(found["closes"]))
-        if hours.first > hours.last or not 0 <= hours.opens < hours.closes <= 24:
-            raise ValueError(f"{text!r} ends before it begins.")
+        if not 0 <= hours.opens < hours.closes <= 24:
+            raise ValueError(f"{text!r} has no hours.")
         return hours
 
     def include(self, moment: datetime) -> bool:
         """Whether a moment lies in them."""
         local = timezone.localtime(moment)
-        return self.first <= local.weekday() <= self.last and self.opens <= local.hour < self.closes
+        days = (self.last - self.first) % 7  # a week may begin on Sunday and end on Thursday
+        return (local.weekday() - self.first) % 7 <= days and self.opens <= local.hour < self.closes
 
 
 def in_business_hours(moment: datetime) -> bool:

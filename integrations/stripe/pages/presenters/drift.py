@@ -47,7 +47,18 @@ class Night:
     report: DriftReport
     entries: list[EntryRow]
     entries_total: int
-    by_field: list[tuple[str, int]]
+
+    @property
+    def facts(self) -> str:
+        """Its numbers: subscriptions by kind, customers by field."""
+        report = self.report
+        parts = [_("%(number)s missing here") % {"number": wording.number(report.missing)}] if report.missing else []
+        if report.extra:
+            parts.append(_("%(number)s no longer live") % {"number": wording.number(report.extra)})
+        parts += [
+            f"{LABELS.get(name, name)} {wording.number(number)}" for name, number in sorted(report.by_field.items())
+        ]
+        return ", ".join(parts)
 
     @property
     def status(self) -> str:
@@ -69,10 +80,10 @@ class Night:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The nights, newest first, and the bars of the chart, oldest first, with what it says in a sentence."""
+    """The nights, newest first, and the chart: a bar for each of the last 30 days, and what they say in a sentence."""
 
     nights: list[Night]
-    bars: list[tuple[str, int]]
+    bars: list[tuple[str, int | None]]
     sentence: str
 
 
@@ -105,14 +116,13 @@ def present_drift(connection: StripeConnection) -> Drift:
             report=report,
             entries=rows[report.pk],
             entries_total=totals.get(report.pk, 0),
-            by_field=[(str(LABELS.get(name, name)), number) for name, number in sorted(report.by_field.items())],
         )
         for report in reports
     ]
     quiet = sum(1 for report in reports if not report.total)
     return Drift(
         nights=nights,
-        bars=[(wording.day(report.created_at), report.total) for report in reversed(reports)],
+        bars=bars_of(reports),
         sentence=ngettext(
             "%(quiet)s of %(nights)s night found no difference.",
             "%(quiet)s of %(nights)s nights found no difference.",
@@ -120,6 +130,14 @@ def present_drift(connection: StripeConnection) -> Drift:
         )
         % {"quiet": quiet, "nights": len(reports)},
     )
+
+
+def bars_of(reports: Sequence[DriftReport]) -> list[tuple[str, int | None]]:
+    """What each of the last days found, oldest first; None for a day without a report."""
+    found = {timezone.localtime(report.created_at).date(): report.total for report in reports}
+    today = timezone.localtime()
+    days = [today - timedelta(days=ago) for ago in range(KEPT.days - 1, -1, -1)]
+    return [(wording.day(day), found.get(day.date())) for day in days]
 
 
 def first_entries(

@@ -71,6 +71,7 @@ def test_a_delivery_makes_the_endpoint_the_source(admin: Client, connection: Str
     post(admin, "secret_add", secret=OLD)
     said = page(admin)
     assert "Your own webhook endpoint: changes arrive within seconds." in said
+    assert "Last delivery" in said
     assert "signature valid" in said
 
 
