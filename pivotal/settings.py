@@ -146,6 +146,11 @@ FX_FETCH = env.bool("FX_FETCH", default=False)
 FX_URL = env.str("FX_URL", default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref.zip")
 BROWSER_PATH = env.str("BROWSER_PATH", default="/usr/bin/chromium")
 
+# --- mail ------------------------------------------------------------------------------------------------------
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 10  # seconds; the worker tries again
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="pivotal@localhost")
+
 # --- Stripe ----------------------------------------------------------------------------------------------------
 STRIPE_OAUTH_PRESET = env.str("STRIPE_OAUTH_PRESET", default="stripe_app")  # or connect
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.stripe.sync import announcements, housekeeping, inbox, polling, rates, runs
+from integrations.stripe.sync import announcements, housekeeping, inbox, nightly, notices, polling, rates, runs
 
 
 def continue_run(run_id: int) -> None:
@@ -28,6 +28,16 @@ def watchdog() -> None:
 def clock() -> None:
     """Each minute: figures that the clock alone changes."""
     housekeeping.clock()
+
+
+def night() -> None:
+    """Each minute: the nightly run when it is due, its report when it has ended."""
+    nightly.tick()
+
+
+def mail_notices() -> None:
+    """Each minute: notices to admins that were not mailed yet."""
+    notices.send_mails()
 
 
 def prune() -> None:

@@ -47,7 +47,8 @@ def sync(command: BaseCommand, options: dict[str, Any]) -> None:
 def drive(command: BaseCommand, run: SyncRun) -> SyncRun:
     """Work the run to its end, or follow whoever has it; returns it as it ended.
 
-    Raises CommandError when the database stays away; the run then waits behind its checkpoint for the next one.
+    Raises CommandError when the database stays away; the run then waits behind its checkpoint for the next one. Raises
+    IntegrationError ``reauthorize`` when Stripe no longer lets us in; the run then waits for that.
     """
     with tqdm(total=run.expected or None, unit=" subscriptions", file=sys.stderr, disable=None) as bar:
 
@@ -79,6 +80,9 @@ class Driver:
             self.lost_since = None
             if not self.run.is_active:
                 return False
+            if runs.is_parked(self.run):
+                waits = f"Run {self.run.pk} keeps what it read and goes on once the same account is connected again."
+                raise IntegrationError("reauthorize", waits)
             if lease.is_over(self.run):
                 self.waiting = False
                 runs.continue_run(self.run.pk, queue=False, on_commit=self.show)

@@ -19,6 +19,7 @@ from integrations.models import (
     BillingSummary,
     ConnectionState,
     Mode,
+    NoticeKind,
     RunState,
     StripeConnection,
     StripeCoupon,
@@ -35,7 +36,7 @@ from integrations.stripe.api.factory import AT_ONCE, reader_for
 from integrations.stripe.api.objects import Account
 from integrations.stripe.api.permissions import ProbeResult, check_restricted_key, probe, read_account
 from integrations.stripe.api.presets import preset_for
-from integrations.stripe.sync import calls, catalog_reading, derive, rates, tokens
+from integrations.stripe.sync import calls, catalog_reading, derive, notices, rates, runs, tokens
 from integrations.stripe.sync.accounts import has_mirror, require_same_account
 from integrations.stripe.sync.rollup import SOURCE
 from integrations.stripe.sync.tokens import mode_of
@@ -141,9 +142,13 @@ def store_access(
         locked.save()
     locked.refresh_from_db()
     rates.seed()
+    notices.over(locked, NoticeKind.REAUTHORIZE)
     if mirrored:
         # What changed on our side while nothing was matched: edits, decisions, cleared fields.
         derive.rematch(locked, everything=True, origin="Reconnected")
+    parked = runs.active(locked)
+    if parked is not None:
+        runs.enqueue(parked.pk)
     try:
         catalog_reading.read(locked, reader)
     except IntegrationError as error:
@@ -153,8 +158,14 @@ def store_access(
 
 
 def start_afresh(connection: StripeConnection, account_id: str) -> None:
-    """Forget what is left of an account that was connected here and never synced."""
-    stop_runs(connection)
+    """Forget what is left of an account that was connected here and never synced.
+
+    A run that waits for this very account to be connected again begins again; any other is stopped.
+    """
+    if connection.state == ConnectionState.REAUTHORIZE and connection.account_id == account_id:
+        SyncRun.objects.filter(connection=connection, state=RunState.QUEUED).update(checkpoint={})
+    else:
+        stop_runs(connection)
     for model in (StripeProduct, StripePrice, StripeCoupon):
         model.objects.filter(connection=connection).delete()
     if connection.account_id != account_id:
@@ -226,6 +237,7 @@ def disconnect(connection: StripeConnection, *, actor: User | None, reason: str 
             webhook_secret_next="",
             disconnected_at=Now(),
         )
+    notices.over(connection, NoticeKind.REAUTHORIZE)
     connection.refresh_from_db()
 
 

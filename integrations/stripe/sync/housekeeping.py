@@ -6,7 +6,17 @@ from datetime import timedelta
 
 from django.db.models.functions import Now
 
-from integrations.models import Attempt, IssueState, StripeConnection, StripeEvent, SyncIssue, SyncRun, WorkerHeartbeat
+from integrations.models import (
+    Attempt,
+    DriftReport,
+    IssueState,
+    Notice,
+    StripeConnection,
+    StripeEvent,
+    SyncIssue,
+    SyncRun,
+    WorkerHeartbeat,
+)
 from integrations.models.run import ACTIVE_STATES
 from integrations.stripe.sync import derive, inbox, runs
 
@@ -31,8 +41,11 @@ def clock() -> None:
 
 
 def prune() -> None:
-    """Forget runs, attempts, events and closed issues that are older than the log keeps."""
-    SyncRun.objects.filter(created_at__lt=Now() - KEPT).exclude(state__in=ACTIVE_STATES).delete()
-    SyncIssue.objects.filter(last_seen_at__lt=Now() - KEPT).exclude(state=IssueState.OPEN).delete()
-    Attempt.objects.filter(started_at__lt=Now() - KEPT).delete()
+    """Forget what is older than the log keeps, less what is still open."""
+    before = Now() - KEPT
+    DriftReport.objects.filter(created_at__lt=before).delete()
+    SyncRun.objects.filter(created_at__lt=before).exclude(state__in=ACTIVE_STATES).delete()
+    SyncIssue.objects.filter(last_seen_at__lt=before).exclude(state=IssueState.OPEN).delete()
+    Attempt.objects.filter(started_at__lt=before).delete()
+    Notice.objects.filter(created_at__lt=before, over_at__isnull=False).delete()
     StripeEvent.objects.filter(received_at__lt=Now() - KEPT_EVENTS).exclude(state=StripeEvent.State.WAITING).delete()

@@ -19,7 +19,9 @@ from django_q.tasks import async_task
 
 from integrations.errors import IntegrationError
 from integrations.models import (
+    ConnectionState,
     IssueState,
+    NoticeKind,
     RunKind,
     RunState,
     SeenId,
@@ -31,7 +33,7 @@ from integrations.models import (
     WorkerHeartbeat,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import counts, dirty, inbox_lease, issues, lease, rates, tokens
+from integrations.stripe.sync import counts, dirty, inbox_lease, issues, lease, notices, rates, tokens
 from integrations.stripe.sync.lease import Lease, LeaseLostError
 from integrations.stripe.sync.phases import PHASES, require_access, step
 from integrations.stripe.sync.threads import StoppedError
@@ -117,9 +119,15 @@ def cancel(run: SyncRun, *, actor: User | None) -> None:
 
 
 def unattended() -> list[int]:
-    """Active runs that nobody works on: what the watchdog queues again."""
+    """Active runs that nobody works on and somebody could: what the watchdog queues again. Parked ones are not due."""
     waiting = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, lease_until__lt=Now())
-    return list(SyncRun.objects.filter(waiting).values_list("pk", flat=True))
+    found = SyncRun.objects.filter(waiting, connection__state=ConnectionState.CONNECTED)
+    return list(found.values_list("pk", flat=True))
+
+
+def is_parked(run: SyncRun) -> bool:
+    """Whether a run waits for its connection to be connected again."""
+    return run.is_active and lease.is_over(run) and not StripeConnection.objects.get(pk=run.connection_id).is_connected
 
 
 def work_is_due() -> bool:
@@ -194,8 +202,9 @@ def work_phases(work: Work) -> bool:
 
 
 def after_error(held: Lease, error: IntegrationError, work: Work | None = None) -> bool:
-    """What becomes of a run that met an error: another try later, or its end. True when there is more to do.
+    """What becomes of a run that met an error: another try later, or its end. True when there is more to do now.
 
+    Without access it is parked: it goes on behind its checkpoint once the same account is connected again.
     ``work`` is the slice it was met in; without it, the slice did not get as far as calling Stripe.
     """
     requests = work.list_calls() if work else 0
@@ -204,6 +213,9 @@ def after_error(held: Lease, error: IntegrationError, work: Work | None = None) 
             held.release(requests=requests)  # somebody traded our token for a new one while we were using it
             return True
         tokens.ask_to_reauthorize(held.run.connection, error)
+        logger.warning("run %s waits until Stripe %s is connected again", held.run.pk, held.run.connection.mode)
+        held.park(requests=requests)
+        return False
     if error.code == "rate_limited" and not held.waited_too_long():
         wait = error.retry_after or settings.STRIPE_RETRY_BASE_SECONDS * WAIT_WHEN_SLOWED
         held.postpone(wait, requests=requests, trouble=error.code)
@@ -240,6 +252,7 @@ def finish_complete(work: Work) -> None:
             dirty.close_before(connection, work.began)
         if not work.is_preview and state == RunState.SUCCEEDED:
             mine.update(last_full_sync_at=Now())
+            notices.over(connection, NoticeKind.NIGHTLY_FAILED)
         finish(work.lease, state, requests=requests, error_detail=incomplete)
 
 

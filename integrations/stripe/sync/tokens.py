@@ -14,11 +14,11 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from integrations.errors import IntegrationError
-from integrations.models import AuthKind, ConnectionState, StripeConnection
+from integrations.models import AuthKind, ConnectionState, NoticeKind, StripeConnection
 from integrations.stripe.api import oauth
 from integrations.stripe.api.calls import Call
 from integrations.stripe.api.permissions import Mode
-from integrations.stripe.sync import calls
+from integrations.stripe.sync import calls, notices
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +119,9 @@ def is_renewed(connection: StripeConnection, token: str) -> bool:
 
 def ask_to_reauthorize(connection: StripeConnection, error: IntegrationError) -> None:
     """Remember that Stripe no longer lets us in, and why; a disconnected connection stays disconnected."""
-    StripeConnection.objects.filter(pk=connection.pk, state=ConnectionState.CONNECTED).update(
-        state=ConnectionState.REAUTHORIZE, state_reason=(error.detail or error.text.what)[:255]
+    reason = (error.detail or error.text.what)[:255]
+    lost = StripeConnection.objects.filter(pk=connection.pk, state=ConnectionState.CONNECTED).update(
+        state=ConnectionState.REAUTHORIZE, state_reason=reason
     )
+    if lost:
+        notices.tell(connection, NoticeKind.REAUTHORIZE, about=f"connected {connection.connected_at}", detail=reason)

@@ -20,7 +20,7 @@ from integrations.errors import ERRORS, IntegrationError
 from integrations.models import RunKind, SeenId, StripeConnection, SyncIssue, SyncRun, WorkerHeartbeat
 from integrations.stripe.api.calls import Call
 from integrations.stripe.api.factory import IN_A_SLICE, reader_for
-from integrations.stripe.sync import calls, issues, store, tokens
+from integrations.stripe.sync import calls, drift, issues, store, tokens
 from integrations.stripe.sync.clock import DatabaseClock
 from integrations.stripe.sync.lease import LEASE_SECONDS, Lease
 from integrations.stripe.sync.rows import Batch, Problem
@@ -51,6 +51,7 @@ class Work:
         self.clock = DatabaseClock()
         self.stop = threading.Event()
         self.checkpoint: dict[str, Any] = dict(lease.run.checkpoint)
+        self.report = drift.report_of(lease.run)
         self.overrides = PersonalDomain.objects.overrides()
         self._deadline = time.monotonic() + SLICE_SECONDS
         self._on_commit = on_commit
@@ -128,6 +129,8 @@ class Work:
         with transaction.atomic():
             written = 0
             if batch is not None:
+                if self.report is not None:
+                    drift.note(self.report, batch)
                 written = store.write(self.connection.pk, batch)
                 self._remember_seen(batch)
                 issues.record(self.connection, batch.problems, run=self.run)

@@ -8,10 +8,16 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from integrations.models import Mode, StripeConnection
+from integrations.models import Mode, Notice, StripeConnection
 from integrations.stripe.pages.urls import urlpatterns
 from tests.factories import AdminFactory, CustomerFactory, OwnerFactory, StaffFactory, UserFactory
-from tests.integrations.stripe.pages.factories import ConnectionFactory, IssueFactory, RunFactory, StripeCustomerFactory
+from tests.integrations.stripe.pages.factories import (
+    AttemptFactory,
+    ConnectionFactory,
+    IssueFactory,
+    RunFactory,
+    StripeCustomerFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -54,7 +60,14 @@ TABLE = [
     ("GET", "log", LOG_READERS),
     ("GET", "run_detail", LOG_READERS),
     ("GET", "calls", LOG_READERS),
+    ("GET", "drift", LOG_READERS),
     ("POST", "issue_retry", LOG_READERS),
+    ("POST", "issues_retry", LOG_READERS),
+    ("POST", "attempt_retry", LOG_READERS),
+    ("POST", "notice_dismiss", ADMINS),
+    ("POST", "secret_add", ADMINS),
+    ("POST", "rotation_finish", ADMINS),
+    ("POST", "secrets_forget", ADMINS),
     ("GET", "receipt", EVERYBODY_IN),
     ("POST", "resync", EVERYBODY_IN),
 ]
@@ -72,6 +85,10 @@ def address(view: str) -> str:
     arguments: list[Any] = [connection.mode]
     if view in ("run_cancel", "run_detail"):
         arguments.append(RunFactory(connection=connection).pk)
+    if view == "attempt_retry":
+        arguments.append(AttemptFactory(connection=connection, stripe_customer_id="cus_1").pk)
+    if view == "notice_dismiss":
+        arguments.append(Notice.objects.create(connection=connection, kind="drift", about="x").pk)
     if view == "issue_retry":
         arguments.append(IssueFactory(connection=connection).pk)
     query = "?of=outside_scope" if view == "mrr_subscriptions" else ""
@@ -105,7 +122,22 @@ def test_the_table_names_every_view() -> None:
 
 
 @pytest.mark.parametrize(
-    "view", ["connect", "connect_key", "recheck", "options", "run_cancel", "issue_retry", "resync"]
+    "view",
+    [
+        "connect",
+        "connect_key",
+        "recheck",
+        "options",
+        "run_cancel",
+        "issue_retry",
+        "issues_retry",
+        "attempt_retry",
+        "notice_dismiss",
+        "secret_add",
+        "rotation_finish",
+        "secrets_forget",
+        "resync",
+    ],
 )
 def test_what_changes_something_is_never_a_link(client: Client, view: str) -> None:
     client.force_login(OwnerFactory())
@@ -118,7 +150,7 @@ def test_a_change_needs_the_form_of_our_own_page() -> None:
     assert client.post(address("disconnect")).status_code == 403
 
 
-@pytest.mark.parametrize("view", ["run_cancel", "run_detail", "issue_retry"])
+@pytest.mark.parametrize("view", ["run_cancel", "run_detail", "issue_retry", "attempt_retry", "notice_dismiss"])
 def test_a_row_of_the_other_mode_is_not_found(client: Client, view: str) -> None:
     client.force_login(OwnerFactory())
     url = address(view).replace("/test/", "/live/")

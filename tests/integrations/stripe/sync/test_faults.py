@@ -148,7 +148,7 @@ def test_access_that_ends_in_mid_run_asks_for_reauthorisation_and_keeps_the_chec
     run = sync(connection)
     connection.refresh_from_db()
 
-    assert (run.state, run.error_code) == (RunState.FAILED, "reauthorize")
+    assert (run.state, run.error_code) == (RunState.QUEUED, "reauthorize")
     assert connection.state == ConnectionState.REAUTHORIZE
     assert connection.state_reason
     assert 0 < run.read < PAGED
@@ -162,7 +162,7 @@ def test_a_revoked_key_asks_for_reauthorisation(stripe: Running) -> None:
     run = sync(connection)
     connection.refresh_from_db()
 
-    assert (run.state, run.error_code) == (RunState.FAILED, "reauthorize")
+    assert (run.state, run.error_code) == (RunState.QUEUED, "reauthorize")
     assert connection.state == ConnectionState.REAUTHORIZE
 
 
