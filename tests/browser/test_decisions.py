@@ -124,7 +124,7 @@ def test_split_and_undo(visit: Visit, live: StripeConnection, sam: User) -> None
 
     undo_newest(page)
     header(page, acme, "$300", "nobody has decided yet")
-    header(page, labs, "Archived")
+    header(page, labs, "archived")
 
 
 def test_the_admin_keeps_many_merged_and_the_history_is_in_the_menu(
