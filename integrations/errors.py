@@ -96,6 +96,14 @@ ERRORS: dict[str, ErrorText] = {
         "Start again with Connect Stripe; nothing was stored.",
         permanent=True,
     ),
+    "group_changed": ErrorText(
+        "This changed while you were looking, so nothing was decided.",
+        "Look at it again and decide on what is there now.",
+        permanent=True,
+    ),
+    "decision_refused": ErrorText(
+        "That cannot be decided.", "Go back, load the page again, and choose from what is there now.", permanent=True
+    ),
     "not_configured": ErrorText(
         "This server has no Stripe App for this mode yet.",
         "Set the client id and the secret key of this mode, or use a restricted key instead.",

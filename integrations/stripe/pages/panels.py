@@ -18,13 +18,15 @@ from django.utils.translation import ngettext
 from customers import navigation, wording
 from customers.models import Customer, Environment, PaymentStatus
 from customers.panels import CustomerPanel, Header, Link, ListBadges, MenuItem, Note, Tone, registry
-from integrations.models import BillingSummary, Mode, StripeConnection
+from integrations.models import BillingSummary, DecisionKind, Mode, Standing, StripeConnection
 from integrations.permissions import CONNECT, DECIDE, READ_LOG
 from integrations.stripe.pages import links
+from integrations.stripe.pages.access import may
 from integrations.stripe.pages.presenters.badges import badges_of
 from integrations.stripe.pages.presenters.billing import Billing, billing_of, lacks_rate, what_is_left_out
 from integrations.stripe.pages.presenters.billing_card import present_card
 from integrations.stripe.pages.presenters.blank import why_blank
+from integrations.stripe.pages.presenters.decisions import decision_behind, in_words, who
 from integrations.stripe.pages.presenters.page import counts_of, known_connections
 from integrations.stripe.pages.presenters.rates import rates_dated, rates_of
 from integrations.stripe.rules.payment_status import Reason, open_amount, sentence
@@ -90,6 +92,9 @@ class StripePanel(CustomerPanel):
             items.append(
                 MenuItem(_("Resync from Stripe"), reverse("stripe:resync", args=[customer.pk]), "post", "resync")
             )
+        if billing.connection.pk is not None:
+            address = reverse("stripe:customer_decisions", args=[customer.pk])
+            items.append(MenuItem(_("History of match decisions"), address))
         if customer.stripe_customer_id and billing.has_figures:
             address = links.customer_url(billing.connection, customer.stripe_customer_id)
             items.append(MenuItem(_("Open in Stripe"), address, icon="external", external=True))
@@ -118,12 +123,6 @@ class StripePanel(CustomerPanel):
         return timezone.now() - allowed_age(timezone.now()) if found.stale else None
 
 
-def may(request: HttpRequest, permission: str) -> bool:
-    """Whether the person may enter Django admin and has the permission."""
-    user = request.user
-    return bool(user.is_active and getattr(user, "is_staff", False) and user.has_perm(permission))
-
-
 def ask_address(request: HttpRequest, customer: Customer, sentence: str) -> str:
     """A message to an admin with what is the case and the page it is about filled in."""
     subject = _("%(name)s has no billing figures") % {"name": customer.name}
@@ -149,7 +148,7 @@ def plan_more(billing: Billing) -> int:
 
 def notes_of(request: HttpRequest, billing: Billing, left_out: str) -> list[Note]:
     """The lines under the facts, the most urgent one first."""
-    notes = [reason_note(billing), older_note(billing), undecided_note(request, billing)]
+    notes = [reason_note(billing), older_note(billing), undecided_note(request, billing) or decided_note(billing)]
     if left_out:
         rates = reverse("admin:integrations_exchangerate_add")
         missing_rate = lacks_rate(billing.summary)
@@ -213,9 +212,31 @@ def undecided_note(request: HttpRequest, billing: Billing) -> Note | None:
             len(flagged),
         ) % {"number": wording.number(len(flagged))}
     if may(request, DECIDE):
-        address = reverse("stripe:ambiguous", args=[billing.connection.mode])
-        return Note(text, "none", Link(_("Compare them"), f"{address}#group-{billing.customer.pk}"))
+        address = reverse("stripe:ambiguous_group", args=[billing.connection.mode, billing.customer.pk])
+        return Note(text, "none", Link(_("Compare them"), address))
     return Note(text, "none", Link(_("See them"), "#stripe-customers"))
+
+
+def decided_note(billing: Billing) -> Note | None:
+    """What somebody decided about the Stripe customers behind the figures, and why."""
+    decision = decision_behind(billing)
+    if decision is None:
+        return None
+    link = Link(_("See the decisions"), reverse("stripe:customer_decisions", args=[billing.customer.pk]))
+    if decision.kind == DecisionKind.KEEP_MERGED:
+        number = sum(1 for each in billing.attached if each.stripe.standing == Standing.LIVE)
+        text = ngettext(
+            "%(number)s Stripe customer kept merged by %(who)s on %(day)s: %(reason)s",
+            "%(number)s Stripe customers kept merged by %(who)s on %(day)s: %(reason)s",
+            number,
+        ) % {
+            "number": wording.number(number),
+            "who": who(decision),
+            "day": wording.day(decision.created_at),
+            "reason": decision.reason[:200],
+        }
+        return Note(text, "none", link)
+    return Note(in_words(decision), "none", link)
 
 
 def sidebar(request: HttpRequest) -> navigation.Section | None:

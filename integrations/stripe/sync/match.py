@@ -25,6 +25,9 @@ from integrations.stripe.sync.scope_sql import Scope
 WINNER_ENDED = "winner_ended"
 """Reason and flag of a Stripe customer that lost to one whose billing has ended since: matched, but not attached."""
 
+SEVERAL_CUSTOMERS = "several_customers"
+"""Flag of a Stripe customer whose domain belongs to several Pivotal customers."""
+
 ATTACHED = Q(match_state=MatchState.MATCHED) & ~Q(match_reason=WINNER_ENDED)
 """Stripe customers whose figures are their Pivotal customer's (docs/rules.md section 3)."""
 
@@ -82,7 +85,7 @@ SUBSCRIBERS = """(
     s.customer_id = ANY(ARRAY(
         SELECT sc.stripe_id FROM integrations_stripecustomer sc WHERE sc.id = ANY(%(ids)s::bigint[])
     ))
-    OR s.customer_id = ANY(ARRAY(SELECT d.stripe_id FROM decided d WHERE d.effect = 'wins'))
+    OR s.customer_id = ANY(ARRAY(SELECT w.stripe_id FROM winners w))
 )"""
 
 

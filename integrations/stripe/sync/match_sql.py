@@ -58,10 +58,15 @@ chained AS (
 ), decided AS (
     SELECT n.*, (c.id IS NOT NULL AND c.status <> 'archived' AND c.environment = %(environment)s) AS reachable
     FROM newest n LEFT JOIN customers_customer c ON c.id = n.pinned_id
+), winners AS (
+    SELECT m.decision_id, m.stripe_customer_id AS stripe_id
+    FROM integrations_matchdecisionmember m JOIN in_force d ON d.id = m.decision_id
+    WHERE m.effect = 'wins'
 )"""
 
-# ``present`` are the decisions whose winner is in the live set; without it the losers are no longer skipped: they come
-# back flagged, and stay out of the figures (reason winner_ended) until somebody decides.
+# ``present`` are the decisions whose winner is in the live set, whatever was decided about the winner since; without it
+# the losers are no longer skipped: they come back flagged, and stay out of the figures (reason winner_ended) until
+# somebody decides.
 VERDICTS = """
 standings AS (
     SELECT s.customer_id AS stripe_id, CASE WHEN bool_or(s.live) THEN 'live' ELSE 'ended' END AS standing
@@ -69,8 +74,7 @@ standings AS (
     WHERE s.connection_id = %(connection)s AND {scope} AND {subscriber}
     GROUP BY s.customer_id
 ), present AS (
-    SELECT d.decision_id FROM decided d JOIN standings st ON st.stripe_id = d.stripe_id
-    WHERE d.effect = 'wins' AND st.standing = 'live'
+    SELECT w.decision_id FROM winners w JOIN standings st ON st.stripe_id = w.stripe_id WHERE st.standing = 'live'
 ), candidates AS (
     SELECT sc.id, sc.stripe_id, sc.deleted, sc.personal, sc.email_domain, sc.email_address,
            coalesce(st.standing, '') AS standing, d.pinned_id, coalesce(d.reachable, FALSE) AS reachable,

@@ -364,6 +364,22 @@ def test_a_loser_goes_by_its_newest_decision_alone(live: StripeConnection, pair:
     assert (outcome(second), flags(second)) == (("skipped", "ignored", ""), [""])
 
 
+def test_a_later_decision_about_the_winner_alone_leaves_its_losers_where_they_are(
+    live: StripeConnection, pair: Pair
+) -> None:
+    acme, first, second = pair
+    newcomer = subscriber("c@acme.com", live)
+    decide(DecisionKind.WINNER, {first: WINS, second: LOSES}, on=[acme])
+    decide(DecisionKind.KEEP_MERGED, {first: ACKNOWLEDGED, newcomer: ACKNOWLEDGED}, on=[acme])
+
+    match.rematch(live)
+    assert (outcome(second), flags(first, second, newcomer)) == (("skipped", "ignored", ""), ["", "", ""])
+
+    end(first)
+    match.rematch(live, match.Subset(stripe_ids=frozenset({first.stripe_id})))
+    assert flags(first, second) == ["", "winner_ended"]
+
+
 def test_keep_merged_after_a_winner_lets_the_loser_back_in(live: StripeConnection, pair: Pair) -> None:
     acme, first, second = pair
     decide(DecisionKind.WINNER, {first: WINS, second: LOSES}, on=[acme])
