@@ -17,6 +17,7 @@ from import_export.formats import base_formats
 from customers import services
 from customers.models import Activity, Customer, CustomerDomain, MrrPoint, PersonalDomain
 from customers.resources import CustomerResource
+from customers.signals import exported
 
 if TYPE_CHECKING:
     CustomerAdminBase = admin.ModelAdmin[Customer]
@@ -66,6 +67,13 @@ class CustomerAdmin(ImportExportMixin, CustomerAdminBase):
     def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Activity entries of an import name the person."""
         return {**super().get_import_resource_kwargs(request, **kwargs), "actor": request.user}
+
+    def get_export_data(self, file_format: Any, request: HttpRequest, queryset: Any, **kwargs: Any) -> Any:
+        """An export is announced, so that it can be recorded."""
+        exported.send(
+            sender=None, actor=_person(request), subject="customers", details={"page": "admin", "rows": len(queryset)}
+        )
+        return super().get_export_data(file_format, request, queryset, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Customer, form: ModelForm[Customer], change: bool) -> None:
         """Create or update through the services."""

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from customers import csv_export
+from integrations import audit
 from integrations.models import (
     ApiCall,
+    AuditAction,
+    AuditEntry,
     BillingSummary,
     ExchangeRate,
     MatchDecision,
@@ -163,6 +171,48 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
     list_filter = ("connection", "kind")
     list_select_related = ("connection", "actor")
     inlines = (MemberInline,)
+
+
+AUDIT_COLUMNS = ("at", "who", "what", "mode", "of_what", "details", "request_id", "address")
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    """Who did what: filtered by deed, person and time, and as CSV. Nobody changes it, the database itself refuses."""
+
+    list_display = ("at", "who", "action", "mode", "subject", "details", "address")
+    list_display_links = None
+    list_filter = ("action", "mode", "actor_name", "at")
+    search_fields = ("subject__istartswith", "actor_name__istartswith", "request_id__startswith")
+    search_help_text = _("The start of a name, of what it was done to, or of a request id")
+    change_list_template = "admin/integrations/auditentry/change_list.html"
+
+    @admin.display(description=_("who"), ordering="actor_name")
+    def who(self, entry: AuditEntry) -> str:
+        """The person, as they were called then."""
+        return entry.actor_name or str(_("a command or Pivotal itself"))
+
+    def get_urls(self) -> list[URLPattern]:
+        """The list's own, and its CSV."""
+        csv = path("csv/", self.admin_site.admin_view(self.csv_view), name="integrations_auditentry_csv")
+        return [csv, *super().get_urls()]
+
+    def csv_view(self, request: HttpRequest) -> StreamingHttpResponse:
+        """What is filtered, as CSV; taking it out is recorded too."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        found = self.get_changelist_instance(request).get_queryset(request)
+        audit.record(AuditAction.EXPORT, actor=request.user, subject="audit log", filters=request.GET.urlencode())
+        rows = (audit_cells(entry) for entry in found.iterator(chunk_size=2000))
+        return csv_export.stream(f"audit-{timezone.localdate().isoformat()}.csv", AUDIT_COLUMNS, rows)
+
+
+def audit_cells(entry: AuditEntry) -> tuple[Any, ...]:
+    """An entry as the columns of its CSV."""
+    details = json.dumps(entry.details, sort_keys=True, ensure_ascii=False) if entry.details else ""
+    return (
+        entry.at, entry.actor_name, entry.action, entry.mode, entry.subject, details, entry.request_id, entry.address,
+    )  # fmt: skip
 
 
 class ExchangeRateForm(forms.ModelForm[ExchangeRate]):

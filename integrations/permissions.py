@@ -25,6 +25,7 @@ INTEGRATION_PERMISSIONS: dict[str, tuple[str, ...]] = {
         "view_stripesubscription",
         "view_stripeinvoice",
         "view_apicall",
+        "view_auditentry",
         "view_exchangerate",
         "add_exchangerate",
         "change_exchangerate",

@@ -22,6 +22,7 @@ _RECORDS = (
         ("integrations", "stripecustomer"),
         ("integrations", "matchdecision"),
         ("integrations", "exchangerate"),
+        ("integrations", "auditentry"),
     ),
 )
 _PEOPLE = (gettext_lazy("People"), (("auth", "user"), ("auth", "group")))

@@ -13,8 +13,10 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from customers.models import Activity, Customer, MrrPoint, PaymentStatus
+from integrations import audit
 from integrations.errors import IntegrationError
 from integrations.models import (
+    AuditAction,
     AuthKind,
     BillingSummary,
     ConnectionState,
@@ -139,6 +141,15 @@ def store_access(
         locked.connected_by = actor
         locked.disconnected_at = None
         locked.save()
+        audit.record(
+            AuditAction.CONNECTED,
+            actor=actor,
+            connection=locked,
+            subject=locked.account_id,
+            by=str(locked.auth_kind),
+            key_last4=locked.key_last4,
+            permissions=sorted(locked.permissions),
+        )
     locked.refresh_from_db()
     rates.seed()
     if mirrored:
@@ -196,6 +207,7 @@ def disconnect(connection: StripeConnection, *, actor: User | None) -> None:
             webhook_secret_next="",
             disconnected_at=Now(),
         )
+        audit.record(AuditAction.DISCONNECTED, actor=actor, connection=connection, subject=connection.account_id)
     connection.refresh_from_db()
 
 
@@ -254,6 +266,13 @@ def clear_billing(connection: StripeConnection, *, actor: User | None) -> int:
             ],
             batch_size=1000,
         )
+        audit.record(
+            AuditAction.BILLING_CLEARED,
+            actor=actor,
+            connection=connection,
+            subject=connection.account_id,
+            customers=len(ids),
+        )
     return len(ids)
 
 
@@ -274,6 +293,7 @@ def delete_mirror(connection: StripeConnection, *, actor: User | None) -> None:
     """Delete everything read from the account, so that another one may be connected; billing fields go with it."""
     clear_billing(connection, actor=actor)
     with derive.lock(connection), database.cursor() as cursor:
+        audit.record(AuditAction.MIRROR_DELETED, actor=actor, connection=connection, subject=connection.account_id)
         for table in MIRROR_TABLES:
             cursor.execute(f"DELETE FROM integrations_{table} WHERE connection_id = %s", [connection.pk])  # noqa: S608
         connection.runs.all().delete()  # the log of another account would only mislead
