@@ -51,7 +51,7 @@ def required_list(name: str, values: Sequence[str], made_up: Mapping[str, str] |
 
 
 def fernet_keys(name: str, values: Sequence[str], made_up: Mapping[str, str] | None) -> list[str]:
-    """`required_list` for encryption keys; raises ImproperlyConfigured for one that cannot encrypt, naming its place."""
+    """`required_list` for encryption keys; raises ImproperlyConfigured for one that is none, naming its place."""
     keys = required_list(name, values, made_up)
     for number, key in enumerate(keys, start=1):
         try:

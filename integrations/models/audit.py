@@ -1,4 +1,4 @@
-"""The audit log: who did what that an operator may have to answer for. Append-only, in the model and in the database."""
+"""The audit log: who did what that an operator may have to answer for; append-only, which the database enforces."""
 
 from __future__ import annotations
 

@@ -69,9 +69,9 @@ def test_a_toggle_is_recorded_with_what_it_was() -> None:
 
 def test_what_did_not_happen_is_not_recorded() -> None:
     live = ConnectionFactory()
-    with pytest.raises(RuntimeError), transaction.atomic():
+    with transaction.atomic():
         connections.disconnect(live, actor=None)
-        raise RuntimeError
+        transaction.set_rollback(True)
     assert entries() == []
     assert StripeConnection.objects.get().is_connected
 
@@ -151,7 +151,7 @@ def test_the_list_filters_and_its_csv_holds_exactly_that(client: Client) -> None
     assert AuditEntry.objects.filter(subject="audit log").count() == 1
 
 
-@pytest.mark.parametrize(("who", "status"), [(StaffFactory, 403), (UserFactory, 403), (AdminFactory, 200)])
+@pytest.mark.parametrize(("who", "status"), [(StaffFactory, 403), (UserFactory, 302), (AdminFactory, 200)])
 @pytest.mark.parametrize("view", ["changelist", "csv"])
 def test_only_owners_and_admins_read_it(client: Client, who: Any, status: int, view: str) -> None:
     client.force_login(who())
