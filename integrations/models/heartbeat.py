@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from datetime import timedelta
 
-from django.db import models
+from django.db import DatabaseError, models
 from django.db.models.functions import Now
+
+logger = logging.getLogger(__name__)
 
 WORKER = "PIVOTAL_WORKER"  # the supervisor names its cluster in the environment
 LONGEST_NAME = 100
@@ -56,3 +59,11 @@ class WorkerHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def on_task_done(sender: object, **kwargs: object) -> None:
+    """Any task that ended, well or not, is a sign of life; one that cannot be written down ends nothing."""
+    try:
+        WorkerHeartbeat.objects.beat()
+    except DatabaseError as error:
+        logger.warning("The heartbeat could not be written: %s", error)

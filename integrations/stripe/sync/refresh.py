@@ -15,6 +15,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from integrations import context
 from integrations.errors import IntegrationError
 from integrations.models import (
     IssueState,
@@ -75,6 +76,7 @@ class RefreshResult:
         return sorted({name for names in self.by_customer.values() for name in names})
 
 
+@context.of_connection
 def refresh(connection: StripeConnection, stripe_customer_id: str, *, actor: User | None = None) -> RefreshResult:
     """Read one Stripe customer fresh and follow it to the header.
 

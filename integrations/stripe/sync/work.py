@@ -15,6 +15,7 @@ from django.db import connection as database
 from django.db import transaction
 
 from customers.models import PersonalDomain
+from integrations import context
 from integrations.errors import ERRORS
 from integrations.models import RunKind, SeenId, StripeConnection, SyncIssue, SyncRun, WorkerHeartbeat
 from integrations.stripe.api.calls import Call
@@ -218,6 +219,7 @@ class Work:
         Renews the lease meanwhile. One that fails ends it, and so does the end of the slice: nothing waits any longer.
         """
         started: list[Future[Batch]] = []
+        read = context.carry(read)
         with self.interruptible(), ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="read") as pool:
             try:
                 pending: set[Future[Batch]] = set()
