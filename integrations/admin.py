@@ -33,7 +33,9 @@ from integrations.models import (
     StripeSubscription,
     SyncIssue,
     SyncRun,
+    WorkerHeartbeat,
 )
+from integrations.models.heartbeat import SILENT_AFTER
 
 
 class ReadOnly:
@@ -171,6 +173,21 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
     list_filter = ("connection", "kind")
     list_select_related = ("connection", "actor")
     inlines = (MemberInline,)
+
+
+@admin.register(WorkerHeartbeat)
+class WorkerHeartbeatAdmin(ReadOnlyAdmin):
+    """The workers: which machines do the background work, and when each last finished a piece of it."""
+
+    list_display = ("name", "at", "seems")
+    list_display_links = None
+    ordering = ("name",)
+
+    @admin.display(description=_("seems"))
+    def seems(self, worker: WorkerHeartbeat) -> str:
+        """In a word."""
+        silent = timezone.now() - worker.at
+        return str(_("at work")) if silent < SILENT_AFTER else str(_("silent"))
 
 
 AUDIT_COLUMNS = ("at", "who", "what", "mode", "of_what", "details", "request_id", "address")

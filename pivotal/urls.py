@@ -8,7 +8,8 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
 from pivotal import views
-from pivotal.health import healthz
+from pivotal.health import healthz, readyz
+from pivotal.metrics import metrics
 
 urlpatterns = [
     path("", views.root, name="root"),
@@ -19,6 +20,8 @@ urlpatterns = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]
 
 if settings.DEBUG:

@@ -30,6 +30,10 @@ class Migration(migrations.Migration):
             name='name',
             field=models.CharField(max_length=100, primary_key=True, serialize=False),
         ),
+        migrations.AlterModelOptions(
+            name='workerheartbeat',
+            options={'verbose_name': 'worker', 'verbose_name_plural': 'workers'},
+        ),
         migrations.CreateModel(
             name='AuditEntry',
             fields=[

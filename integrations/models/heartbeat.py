@@ -9,11 +9,13 @@ from datetime import timedelta
 
 from django.db import DatabaseError, models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 logger = logging.getLogger(__name__)
 
 WORKER = "PIVOTAL_WORKER"  # the supervisor names its cluster in the environment
 LONGEST_NAME = 100
+SILENT_AFTER = timedelta(minutes=3)  # the watchdog beats each minute
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
@@ -56,6 +58,10 @@ class WorkerHeartbeat(models.Model):
     at = models.DateTimeField()
 
     objects = HeartbeatManager()
+
+    class Meta:
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
 
     def __str__(self) -> str:
         return self.name
