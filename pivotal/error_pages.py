@@ -10,6 +10,7 @@ import re
 from types import FrameType
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
@@ -42,6 +43,8 @@ class RedactingFilter(SafeExceptionReporterFilter):
         except Exception as error:  # noqa: BLE001 (anybody's __repr__; the page says so and goes on)
             return f"unprintable: {type(error).__name__}"
         cleaned = clean(shown)
+        for secret in (settings.SECRET_KEY, *settings.FIELD_ENCRYPTION_KEYS):
+            cleaned = cleaned.replace(secret, self.cleansed_substitute)
         return value if cleaned == shown else cleaned
 
 

@@ -241,18 +241,7 @@ def clear_billing(connection: StripeConnection, *, actor: User | None) -> int:
             ],
             batch_size=1000,
         )
-        Customer.objects.filter(pk__in=ids).update(
-            plan="",
-            plan_label="",
-            mrr=0,
-            payment_status=PaymentStatus.NONE,
-            billing_started_at=None,
-            stripe_customer_id="",
-            billing_source="",
-            billing_as_of=None,
-            billing_flags=[],
-            next_change_at=None,
-        )
+        blank_billing(ids)
         Activity.objects.bulk_create(
             [
                 Activity(
@@ -274,6 +263,22 @@ def clear_billing(connection: StripeConnection, *, actor: User | None) -> int:
             customers=len(ids),
         )
     return len(ids)
+
+
+def blank_billing(customer_ids: list[int]) -> None:
+    """Empty everything an integration wrote on these customers."""
+    Customer.objects.filter(pk__in=customer_ids).update(
+        plan="",
+        plan_label="",
+        mrr=0,
+        payment_status=PaymentStatus.NONE,
+        billing_started_at=None,
+        stripe_customer_id="",
+        billing_source="",
+        billing_as_of=None,
+        billing_flags=[],
+        next_change_at=None,
+    )
 
 
 MIRROR_TABLES = (
