@@ -7,6 +7,8 @@ from __future__ import annotations
 
 PLAN, MONEY, STATUS, MATCH = "names the plan", "part of the MRR", "part of the payment status", "finds the customer"
 
+OLDER = "an older shape, never kept under this name"
+
 PURPOSES: dict[str, dict[str, str]] = {
     "Customer": {
         "id": "the key; the link to Stripe",
@@ -36,6 +38,8 @@ PURPOSES: dict[str, dict[str, str]] = {
         "default_tax_rates": "taxes inside the price are taken off the MRR",
         "latest_invoice": STATUS,
         "test_clock": "objects on a test clock never count as ended by themselves",
+        "discount": OLDER,
+        "current_period_end": OLDER,
     },
     "SubscriptionItems": {"data": "the items", "has_more": "whether the rest has to be read"},
     "SubscriptionItem": {
@@ -81,7 +85,7 @@ PURPOSES: dict[str, dict[str, str]] = {
     },
     "CouponCurrencyOption": {"amount_off": MONEY},
     "AppliesTo": {"products": MONEY},
-    "Discount": {"id": "the key", "source": MONEY, "end": "until when it takes something off"},
+    "Discount": {"id": "the key", "source": MONEY, "end": "until when it takes something off", "coupon": OLDER},
     "DiscountSource": {"coupon": MONEY},
     "TaxRate": {
         "id": "the key",
@@ -94,6 +98,7 @@ PURPOSES: dict[str, dict[str, str]] = {
         "id": "the key; the link to Stripe",
         "number": "shown as the reason of a payment status",
         "billing_reason": "tells a renewal from a one-off",
+        "subscription": OLDER,
         **dict.fromkeys(
             (
                 "created", "currency", "customer", "status", "collection_method", "due_date", "attempt_count",
