@@ -219,7 +219,9 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         found = self.get_changelist_instance(request).get_queryset(request)
-        audit.record(AuditAction.EXPORT, actor=request.user, subject="audit log", filters=request.GET.urlencode())
+        audit.record(
+            AuditAction.EXPORT, actor=request.user, subject="audit log", details={"filters": request.GET.urlencode()}
+        )
         rows = (audit_cells(entry) for entry in found.iterator(chunk_size=2000))
         return csv_export.stream(f"audit-{timezone.localdate().isoformat()}.csv", AUDIT_COLUMNS, rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
@@ -17,7 +18,7 @@ def record(
     actor: AbstractBaseUser | AnonymousUser | None,
     connection: StripeConnection | None = None,
     subject: str = "",
-    **details: Any,
+    details: Mapping[str, Any] | None = None,
 ) -> AuditEntry:
     """Add an entry: ``actor`` did ``action`` to ``subject``.
 
@@ -31,7 +32,7 @@ def record(
         action=AuditAction(action),
         mode=connection.mode if connection else "",
         subject=subject[:255],
-        details=details,
+        details=dict(details or {}),
         request_id=known.get("request", "")[:36],
         address=_address(known.get("address", "")),
     )

@@ -14,7 +14,7 @@ def on_exported(
     sender: Any, *, actor: AbstractBaseUser | None, subject: str, details: dict[str, Any], **kwargs: Any
 ) -> None:
     """Somebody took data out."""
-    audit.record(AuditAction.EXPORT, actor=actor, subject=subject, **details)
+    audit.record(AuditAction.EXPORT, actor=actor, subject=subject, details=details)
 
 
 def on_signed_in(sender: Any, *, user: AbstractBaseUser, **kwargs: Any) -> None:
@@ -36,6 +36,5 @@ def on_rate_changed(sender: Any, *, instance: ExchangeRate, created: bool | None
         AuditAction.RATE,
         actor=instance.entered_by,
         subject=f"{instance.currency} {instance.date}",
-        what=what,
-        usd_per_unit=str(instance.usd_per_unit),
+        details={"what": what, "usd_per_unit": str(instance.usd_per_unit)},
     )

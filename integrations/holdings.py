@@ -63,7 +63,7 @@ def document() -> str:
     return "\n".join([*introduction(), *read_from_stripe(), *tables(), ""])
 
 
-def shown() -> dict[str, list[tuple[str, ...]]]:
+def shown() -> dict[str, list[tuple[str, str, str]]]:
     """The same for a page: fields read from Stripe with their reasons, and tables with how long they keep."""
     fields = [
         (f"{name}.{field.name}", type_name(field.type), PURPOSES[name][field.name])

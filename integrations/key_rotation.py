@@ -42,7 +42,9 @@ def rotate(*, dry_run: bool = False) -> Rotation:
                     rotate_one(model, name, pk, ciphertext, result, dry_run=dry_run)
             after = rows[-1][0]
     if result.rotated and not dry_run:
-        audit.record(AuditAction.KEYS_ROTATED, actor=None, secrets=result.rotated, unreadable=result.unreadable)
+        audit.record(
+            AuditAction.KEYS_ROTATED, actor=None, details={"secrets": result.rotated, "unreadable": result.unreadable}
+        )
     return result
 
 

@@ -58,7 +58,7 @@ class RedactingReporter(ExceptionReporter):
             data["exception_value"] = clean(data["exception_value"])
         return data
 
-    def get_exception_traceback_frames(self, exc_value: BaseException, tb: Any) -> Any:
+    def get_exception_traceback_frames(self, exc_value: BaseException | None, tb: Any) -> Any:
         """The frames, with the causes as cleaned text."""
         for frame in super().get_exception_traceback_frames(exc_value, tb):
             cause = frame.get("exc_cause")

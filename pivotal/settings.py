@@ -7,6 +7,7 @@ Without DATABASE_URL a DEBUG checkout starts its own PostgreSQL and makes its ow
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -66,6 +67,9 @@ INSTALLED_APPS = [
     "customers.apps.CustomersConfig",
     "integrations.apps.IntegrationsConfig",
 ]
+
+if DEBUG and find_spec("django_migration_linter"):  # a development dependency, for `make check`
+    INSTALLED_APPS.append("django_migration_linter")
 
 MIDDLEWARE = [
     "pivotal.middleware.RequestContextMiddleware",

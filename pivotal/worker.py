@@ -21,7 +21,7 @@ from django.db import DatabaseError, close_old_connections
 from django_q.brokers import get_broker
 
 from integrations.models import WorkerHeartbeat
-from integrations.models.heartbeat import WORKER
+from integrations.models.heartbeat import LONGEST_NAME, WORKER
 from integrations.stripe.sync.runs import work_is_due
 from pivotal.processes import ProcessGroup
 
@@ -46,7 +46,7 @@ def start_cluster() -> ProcessGroup:
 
 def cluster_name() -> str:
     """The name under which this supervisor's cluster reports: another one's signs of life say nothing about it."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{socket.gethostname()}:{os.getpid()}"[-LONGEST_NAME:]
 
 
 def nothing_finished_for() -> timedelta:

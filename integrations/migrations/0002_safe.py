@@ -1,4 +1,4 @@
-"""The audit log, whose rows a trigger keeps as they are; and longer names for heartbeats, one for each worker."""
+"""The audit log, whose rows a trigger keeps as they are."""
 
 import django.db.models.functions.datetime
 from django.db import migrations, models
@@ -25,11 +25,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
-            model_name='workerheartbeat',
-            name='name',
-            field=models.CharField(max_length=100, primary_key=True, serialize=False),
-        ),
         migrations.AlterModelOptions(
             name='workerheartbeat',
             options={'verbose_name': 'worker', 'verbose_name_plural': 'workers'},

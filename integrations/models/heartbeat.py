@@ -14,14 +14,14 @@ from django.utils.translation import gettext_lazy as _
 logger = logging.getLogger(__name__)
 
 WORKER = "PIVOTAL_WORKER"  # the supervisor names its cluster in the environment
-LONGEST_NAME = 100
+LONGEST_NAME = 40
 SILENT_AFTER = timedelta(minutes=3)  # the watchdog beats each minute
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
 def own_name() -> str:
     """The name under which this process reports: its cluster's, or the machine's when no supervisor gave one."""
-    return (os.environ.get(WORKER) or socket.gethostname())[:LONGEST_NAME]
+    return (os.environ.get(WORKER) or socket.gethostname())[-LONGEST_NAME:]  # the end tells two of them apart
 
 
 class HeartbeatManager(models.Manager["WorkerHeartbeat"]):

@@ -146,9 +146,11 @@ def store_access(
             actor=actor,
             connection=locked,
             subject=locked.account_id,
-            by=str(locked.auth_kind),
-            key_last4=locked.key_last4,
-            permissions=sorted(locked.permissions),
+            details={
+                "by": str(locked.auth_kind),
+                "key_last4": locked.key_last4,
+                "permissions": sorted(locked.permissions),
+            },
         )
     locked.refresh_from_db()
     rates.seed()
@@ -260,7 +262,7 @@ def clear_billing(connection: StripeConnection, *, actor: User | None) -> int:
             actor=actor,
             connection=connection,
             subject=connection.account_id,
-            customers=len(ids),
+            details={"customers": len(ids)},
         )
     return len(ids)
 

@@ -115,7 +115,7 @@ def everything_about(customer: Customer) -> dict[str, Any]:
 
 def plain(rows: Iterable[Model]) -> list[dict[str, Any]]:
     """Rows as plain mappings with their primary key."""
-    serialized = Serializer().serialize(rows)  # type: ignore[no-untyped-call]  # Django's
+    serialized = Serializer().serialize(rows)
     return [{"pk": each["pk"], **each["fields"]} for each in serialized]
 
 
@@ -140,7 +140,7 @@ def forget_customer(customer: Customer, *, actor: User | None, mirror_only: bool
             content_type = ContentType.objects.get_for_model(Customer)
             LogEntry.objects.filter(content_type=content_type, object_id=str(number)).delete()
             delete_customers([customer])
-        audit.record(AuditAction.CUSTOMER_FORGOTTEN, actor=actor, subject=f"customer {number}", **gone)
+        audit.record(AuditAction.CUSTOMER_FORGOTTEN, actor=actor, subject=f"customer {number}", details=gone)
     return gone
 
 
@@ -150,7 +150,12 @@ def forget(found: Holdings) -> dict[str, int]:
     if not ids:
         return {}
     active = [str(state) for state in ACTIVE_STATES]
-    values = {"connection": found.connection.pk, "ids": ids, "every_id": every_id or ids, "active": active}
+    values: dict[str, Any] = {
+        "connection": found.connection.pk,
+        "ids": ids,
+        "every_id": every_id or ids,
+        "active": active,
+    }
     counts = {name: rows.count() for name, rows in found.rows.items()}
     with database.cursor() as cursor:
         for sql in MENTIONS:

@@ -167,7 +167,7 @@ def record_scope(connection: StripeConnection, before: Scope, after: Scope, acto
         {"products": sorted(scope.products), "lookup_keys": sorted(scope.lookup_keys)} for scope in (before, after)
     )
     if was != now:
-        audit.record(AuditAction.SCOPE, actor=actor, connection=connection, before=was, after=now)
+        audit.record(AuditAction.SCOPE, actor=actor, connection=connection, details={"before": was, "after": now})
 
 
 OPTIONS = ("match_personal_emails", "billing_signal_only")
@@ -185,7 +185,7 @@ def save_options(
         changed = {name: [was, getattr(connection, name)] for name, was in before.items()}
         changed = {name: values for name, values in changed.items() if values[0] != values[1]}
         if changed:
-            audit.record(AuditAction.OPTIONS, actor=actor, connection=connection, **changed)
+            audit.record(AuditAction.OPTIONS, actor=actor, connection=connection, details=changed)
         apply(connection)
     return counts.count(connection)
 
