@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import transaction
 from django.test import Client
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,6 +81,12 @@ def test_no_query_string_is_a_server_error(people: dict[str, Client], places: li
         response = people[role].get(address, query)
         body_of(response)
         assert response.status_code < 500, f"{role} {address} {query}"
+
+
+@pytest.mark.parametrize("name", ["admin:customers_customer_export", "admin:integrations_auditentry_csv"])
+def test_an_export_with_a_filter_that_does_not_exist_leads_back_to_the_list(name: str) -> None:
+    response = signed_in("owner").get(reverse(name), {"no_such_field": "1"})
+    assert response.status_code == 302
 
 
 def test_the_names_were_found() -> None:

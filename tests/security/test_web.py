@@ -202,6 +202,16 @@ def test_a_member_with_only_their_own_finds_no_other_customer_anywhere(client: C
                 assert client.post(address).status_code in (403, 404, 405), address
 
 
+def test_nobody_writes_a_schedule_in_admin(client: Client) -> None:
+    """A schedule names any function there is: whoever writes one runs code."""
+    client.force_login(OwnerFactory())
+    form = {"name": "x", "func": "os.system", "args": "'id'", "schedule_type": "O", "repeats": 1}
+    assert client.post(reverse("admin:django_q_schedule_add"), form).status_code == 403
+    for name in ("schedule", "failure", "success", "ormq"):
+        assert client.get(reverse(f"admin:django_q_{name}_changelist")).status_code == 200
+        assert client.get(reverse(f"admin:django_q_{name}_add")).status_code == 403
+
+
 # --- forms, headers, cookies ------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ need a look. Data are written with the models as they were then, so that no code
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
+from customers.models import Customer
 from integrations.models import AuditEntry, StripeConnection, WorkerHeartbeat
 from integrations.stripe.sync import derive
 from tests.factories import OwnerFactory
@@ -78,11 +80,13 @@ def test_its_data_arrive_whole_and_the_product_works_on_them(then: Any) -> None:
     assert list(WorkerHeartbeat.objects.values_list("name", flat=True)) == ["worker"]
     StripeConnection.objects.update(last_full_sync_at=moment)
     derive.rematch(now, everything=True)
+    derive.rates_changed(now, None)
     browser = Client()
     browser.force_login(OwnerFactory())
     page = browser.get(f"/customers/{customer.pk}", follow=True)
     assert page.status_code == 200
-    assert "$960" in page.content.decode()
+    found = Customer.objects.get(pk=customer.pk)
+    assert (found.plan, found.mrr, found.stripe_customer_id) == ("prod_1", Decimal(960), "cus_1")
     assert AuditEntry.objects.filter(action="signed_in").count() == 1
 
 
