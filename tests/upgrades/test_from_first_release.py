@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
+from django.utils import timezone
 
 from customers.models import Customer
 from integrations.models import AuditEntry, StripeConnection, WorkerHeartbeat
@@ -79,8 +80,7 @@ def test_its_data_arrive_whole_and_the_product_works_on_them(then: Any) -> None:
     assert now.access_token == "rk_live_1"
     assert list(WorkerHeartbeat.objects.values_list("name", flat=True)) == ["worker"]
     StripeConnection.objects.update(last_full_sync_at=moment)
-    derive.rematch(now, everything=True)
-    derive.rates_changed(now, None)
+    derive.refreshed(now, {"cus_1"}, as_of=timezone.now())
     browser = Client()
     browser.force_login(OwnerFactory())
     page = browser.get(f"/customers/{customer.pk}", follow=True)
