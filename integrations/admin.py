@@ -200,7 +200,7 @@ AUDIT_COLUMNS = ("at", "who", "what", "mode", "of_what", "details", "request_id"
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Who did what: filtered by deed, person and time, and as CSV. Nobody changes it, the database itself refuses."""
 
-    list_display = ("at", "who", "action", "mode", "subject", "details", "address")
+    list_display = ("at", "who", "action", "mode", "subject", "said", "address")
     list_display_links = None
     list_filter = ("action", "mode", "actor_name", "at")
     search_fields = ("subject__istartswith", "actor_name__istartswith", "request_id__startswith")
@@ -211,6 +211,15 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def who(self, entry: AuditEntry) -> str:
         """The person, as they were called then."""
         return entry.actor_name or str(_("a command or Pivotal itself"))
+
+    @admin.display(description=_("details"))
+    def said(self, entry: AuditEntry) -> str:
+        """The details as people read them."""
+        return "; ".join(f"{name.replace('_', ' ')}: {readable(value)}" for name, value in entry.details.items())
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The list under its own name."""
+        return super().changelist_view(request, {"title": _("Audit log"), **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
         """The list's own, and its CSV."""
@@ -230,6 +239,15 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         )
         rows = (audit_cells(entry) for entry in found.iterator(chunk_size=2000))
         return csv_export.stream(f"audit-{timezone.localdate().isoformat()}.csv", AUDIT_COLUMNS, rows)
+
+
+def readable(value: Any) -> str:
+    """A value of an entry's details: lists and before-and-after in words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {readable(inner) or '—'}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(readable(inner) for inner in value)
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
 def audit_cells(entry: AuditEntry) -> tuple[Any, ...]:

@@ -67,7 +67,7 @@ class AuditEntry(models.Model):
     class Meta:
         ordering = ["-id"]
         verbose_name = _("audit entry")
-        verbose_name_plural = _("audit log")
+        verbose_name_plural = _("audit entries")
         indexes = [
             models.Index(fields=["-at"], name="audit_at"),
             models.Index(fields=["action", "-id"], name="audit_action"),

@@ -151,6 +151,16 @@ def test_the_list_filters_and_its_csv_holds_exactly_that(client: Client) -> None
     assert AuditEntry.objects.filter(subject="audit log").count() == 1
 
 
+def test_the_list_says_what_changed_in_words(client: Client) -> None:
+    client.force_login(OwnerFactory())
+    live = ConnectionFactory(fresh=True)
+    scope.save_options(live, match_personal_emails=True, billing_signal_only=True, actor=None)
+    scope.save_scope(live, products=["prod_a"], lookup_keys=[], actor=None)
+    page = client.get(reverse("admin:integrations_auditentry_changelist")).content.decode()
+    assert "match personal emails: off, on" in page
+    assert "before: products —, lookup keys —; after: products prod_a, lookup keys —" in page
+
+
 @pytest.mark.parametrize(("who", "status"), [(StaffFactory, 403), (UserFactory, 302), (AdminFactory, 200)])
 @pytest.mark.parametrize("view", ["changelist", "csv"])
 def test_only_owners_and_admins_read_it(client: Client, who: Any, status: int, view: str) -> None:

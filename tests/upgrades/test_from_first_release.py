@@ -86,7 +86,7 @@ def test_its_data_arrive_whole_and_the_product_works_on_them(then: Any) -> None:
     page = browser.get(f"/customers/{customer.pk}", follow=True)
     assert page.status_code == 200
     found = Customer.objects.get(pk=customer.pk)
-    assert (found.plan, found.mrr, found.stripe_customer_id) == ("prod_1", Decimal(960), "cus_1")
+    assert (found.plan, found.mrr, found.stripe_customer_id) == ("price_1", Decimal(960), "cus_1")
     assert AuditEntry.objects.filter(action="signed_in").count() == 1
 
 
