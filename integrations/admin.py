@@ -214,8 +214,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("details"))
     def said(self, entry: AuditEntry) -> str:
-        """The details as people read them."""
-        return "; ".join(f"{name.replace('_', ' ')}: {readable(value)}" for name, value in entry.details.items())
+        """The details as people read them: what was before stands before what is after."""
+        return "; ".join(
+            f"{name.replace('_', ' ')}: {readable(value)}"
+            for name, value in sorted(entry.details.items(), reverse=True)
+        )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The list under its own name."""
