@@ -36,6 +36,8 @@ check: setup ## all linters, the types, the import rules, the migrations, the pr
 	$(VENV)/bin/djlint templates --check --lint --quiet
 	$(VENV)/bin/lint-imports
 	$(PYTHON) manage.py makemigrations --check --dry-run
+	$(PYTHON) manage.py lintmigrations --include-apps customers integrations --ignore-name 0001_initial --sql-analyser postgresql --no-cache --quiet ok ignore
+	$(PYTHON) manage.py what_we_store --check
 	@echo "manage.py check --deploy, with settings as in production"
 	@DEBUG=false DATABASE_URL=postgresql://localhost/pivotal ALLOWED_HOSTS=pivotal.example.com \
 		PUBLIC_BASE_URL=https://pivotal.example.com \

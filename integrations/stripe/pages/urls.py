@@ -31,6 +31,7 @@ MODE = "admin/integrations/stripe/<stripe_mode:mode>/"
 urlpatterns: list[URLPattern] = [
     path("admin/integrations/stripe/", overview.integration, name="integration"),
     path("admin/integrations/stripe/callback/", connecting.callback, name="callback"),
+    path("admin/integrations/stripe/what-we-store/", overview.what_we_store, name="what_we_store"),
     path(MODE, overview.integration, name="integration"),
     path(f"{MODE}connect/", connecting.connect, name="connect"),
     path(f"{MODE}connect-key/", connecting.connect_key, name="connect_key"),

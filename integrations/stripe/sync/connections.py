@@ -13,8 +13,10 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from customers.models import Activity, Customer, MrrPoint, PaymentStatus
+from integrations import audit
 from integrations.errors import IntegrationError
 from integrations.models import (
+    AuditAction,
     AuthKind,
     BillingSummary,
     ConnectionState,
@@ -140,6 +142,17 @@ def store_access(
         locked.connected_by = actor
         locked.disconnected_at = None
         locked.save()
+        audit.record(
+            AuditAction.CONNECTED,
+            actor=actor,
+            connection=locked,
+            subject=locked.account_id,
+            details={
+                "by": str(locked.auth_kind),
+                "key_last4": locked.key_last4,
+                "permissions": sorted(locked.permissions),
+            },
+        )
     locked.refresh_from_db()
     rates.seed()
     notices.over(locked, NoticeKind.REAUTHORIZE)
@@ -237,6 +250,7 @@ def disconnect(connection: StripeConnection, *, actor: User | None, reason: str 
             webhook_secret_next="",
             disconnected_at=Now(),
         )
+        audit.record(AuditAction.DISCONNECTED, actor=actor, connection=connection, subject=connection.account_id)
     notices.over(connection, NoticeKind.REAUTHORIZE)
     connection.refresh_from_db()
 
@@ -271,18 +285,7 @@ def clear_billing(connection: StripeConnection, *, actor: User | None) -> int:
             ],
             batch_size=1000,
         )
-        Customer.objects.filter(pk__in=ids).update(
-            plan="",
-            plan_label="",
-            mrr=0,
-            payment_status=PaymentStatus.NONE,
-            billing_started_at=None,
-            stripe_customer_id="",
-            billing_source="",
-            billing_as_of=None,
-            billing_flags=[],
-            next_change_at=None,
-        )
+        blank_billing(ids)
         Activity.objects.bulk_create(
             [
                 Activity(
@@ -296,7 +299,30 @@ def clear_billing(connection: StripeConnection, *, actor: User | None) -> int:
             ],
             batch_size=1000,
         )
+        audit.record(
+            AuditAction.BILLING_CLEARED,
+            actor=actor,
+            connection=connection,
+            subject=connection.account_id,
+            details={"customers": len(ids)},
+        )
     return len(ids)
+
+
+def blank_billing(customer_ids: list[int]) -> None:
+    """Empty everything an integration wrote on these customers."""
+    Customer.objects.filter(pk__in=customer_ids).update(
+        plan="",
+        plan_label="",
+        mrr=0,
+        payment_status=PaymentStatus.NONE,
+        billing_started_at=None,
+        stripe_customer_id="",
+        billing_source="",
+        billing_as_of=None,
+        billing_flags=[],
+        next_change_at=None,
+    )
 
 
 MIRROR_TABLES = (
@@ -316,6 +342,7 @@ def delete_mirror(connection: StripeConnection, *, actor: User | None) -> None:
     """Delete everything read from the account, so that another one may be connected; billing fields go with it."""
     clear_billing(connection, actor=actor)
     with derive.lock(connection), database.cursor() as cursor:
+        audit.record(AuditAction.MIRROR_DELETED, actor=actor, connection=connection, subject=connection.account_id)
         for table in MIRROR_TABLES:
             cursor.execute(f"DELETE FROM integrations_{table} WHERE connection_id = %s", [connection.pk])  # noqa: S608
         connection.runs.all().delete()  # the log of another account would only mislead

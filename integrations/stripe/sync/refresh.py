@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from integrations import context
 from integrations.errors import IntegrationError
 from integrations.models import (
     AttemptKind,
@@ -51,6 +52,7 @@ class RefreshResult:
         return sorted({name for names in self.by_customer.values() for name in names})
 
 
+@context.of_connection
 def refresh(
     connection: StripeConnection,
     stripe_customer_id: str,

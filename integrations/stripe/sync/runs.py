@@ -17,6 +17,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django_q.tasks import async_task
 
+from integrations import context
 from integrations.errors import IntegrationError
 from integrations.models import (
     ConnectionState,
@@ -145,10 +146,11 @@ def continue_run(run_id: int, *, queue: bool = True, on_commit: Callable[[], Non
     if held is None:
         return False
     try:
-        if held.claims > CLAIMS_WITHOUT_PROGRESS:
-            fail(held, stalled(held))
-            return False
-        more = work_slice(held, on_commit)
+        with context.working_on(run=run_id, connection=held.run.connection.mode):
+            if held.claims > CLAIMS_WITHOUT_PROGRESS:
+                fail(held, stalled(held))
+                return False
+            more = work_slice(held, on_commit)
     except LeaseLostError:
         logger.warning("run %s: the lease went to somebody else; nothing more is written here", run_id)
         return False

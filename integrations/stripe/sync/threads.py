@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
+from integrations import context
+
 READERS = 8
 LOOK_SECONDS = 1.0
 
@@ -30,6 +32,7 @@ def read_in_threads(
     ``tick`` is called with the futures that ended, once a second at least: it renews leases and may set ``stop``.
     """
     started: list[Future[Answer]] = []
+    read = context.carry(read)
     with ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="read") as pool:
         try:
             pending: set[Future[Answer]] = set()

@@ -36,6 +36,7 @@ EVERYBODY_IN = {"member", "staff", "admin", "owner"}
 
 TABLE = [
     ("GET", "integration", LOG_READERS),
+    ("GET", "what_we_store", LOG_READERS),
     ("GET", "callback", ADMINS),
     ("POST", "connect", ADMINS),
     ("POST", "connect_key", ADMINS),
@@ -90,8 +91,8 @@ TABLE = [
 def address(view: str) -> str:
     """The address of a view, with rows behind it."""
     connection = ConnectionFactory(mode=Mode.TEST, state="disconnected")
-    if view == "callback":
-        return reverse("stripe:callback")
+    if view in ("callback", "what_we_store"):
+        return reverse(f"stripe:{view}")
     if view == "ambiguous_group" or view.startswith("decide_"):
         return deciding_address(view, connection)
     if view in ("receipt", "resync", "customer_decisions"):
