@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 ARGS ?=
 BROWSER_PATH ?= /usr/bin/chromium
 
-.PHONY: help setup demo demo-once demo-reset test check format browser lock
+.PHONY: help setup demo demo-once demo-reset test coverage check format browser screenshots lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,6 +26,9 @@ demo-reset: setup ## delete the demo's data
 test: setup ## the whole suite on a real PostgreSQL (ARGS="-k name")
 	@$(PYTHON) -m pytest -n auto $(ARGS)
 
+coverage: setup ## the rules about money and paying: every branch of them has a test
+	@$(PYTHON) -m pytest -q tests/integrations/stripe/rules --cov=integrations.stripe.rules --cov-branch --cov-fail-under=100
+
 check: setup ## all linters, the types, the import rules, the migrations, the production settings
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -33,6 +36,8 @@ check: setup ## all linters, the types, the import rules, the migrations, the pr
 	$(VENV)/bin/djlint templates --check --lint --quiet
 	$(VENV)/bin/lint-imports
 	$(PYTHON) manage.py makemigrations --check --dry-run
+	$(PYTHON) manage.py lintmigrations --include-apps customers integrations --ignore-name 0001_initial --sql-analyser postgresql --no-cache --quiet ok ignore
+	$(PYTHON) manage.py what_we_store --check
 	@echo "manage.py check --deploy, with settings as in production"
 	@DEBUG=false DATABASE_URL=postgresql://localhost/pivotal ALLOWED_HOSTS=pivotal.example.com \
 		PUBLIC_BASE_URL=https://pivotal.example.com \
@@ -46,6 +51,10 @@ format: setup ## let the formatters and fixers do their work
 
 browser: ## install Chromium for the browser tests (Debian, Ubuntu; as root)
 	@sh .ci/browser $(BROWSER_PATH)
+
+screenshots: setup ## take the pictures of docs/images from a demo of its own; needs the browser
+	@rm -rf .pivotal/screenshots && PIVOTAL_DIR="$(CURDIR)/.pivotal/screenshots" $(PYTHON) manage.py screenshots $(ARGS)
+	@PIVOTAL_DIR="$(CURDIR)/.pivotal/screenshots" $(PYTHON) manage.py demo --reset
 
 lock: ## write both locks from pyproject.toml (ARGS=--upgrade for newer versions); needs uv
 	@sh .ci/lock $(ARGS)

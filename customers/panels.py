@@ -47,6 +47,8 @@ class Header:
     changes arrive by themselves; ``stale_reason`` is empty while they are fresh, else the sentence why they are grey.
     ``mrr_incomplete`` puts "≥" before the MRR, with this sentence as its title. ``ended_at`` turns "Billed since" into
     "Billing ended". ``plan_more`` is how many live subscriptions there are beside the primary one ("Growth +3").
+    ``rates`` dates the exchange rates a converted MRR rests on ("rates of 30 Oct 2026"), else it is empty;
+    ``rates_title`` says whose they are and how old.
     """
 
     source: str
@@ -59,6 +61,8 @@ class Header:
     plan_more: int = 0
     ended_at: datetime | None = None
     notes: Sequence[Note] = ()
+    rates: str = ""
+    rates_title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,10 @@ class CustomerPanel:
         """Badges by customer id for one page of the list; a constant number of queries whatever its length."""
         return {}
 
+    def open_amounts(self, customers: Sequence[Customer]) -> Mapping[int, str]:
+        """What is open on the invoice that made a customer past due or failing, by customer id: ``$1,400``."""
+        return {}
+
     def stale_before(self, environment: str) -> datetime | None:
         """Figures of ``environment`` last known to be true before this moment are stale; None: no figure is.
 
@@ -158,6 +166,13 @@ class Registry:
         merged: dict[int, ListBadges] = {}
         for panel in reversed(self.panels):
             merged.update(panel.list_badges(request, customers))
+        return merged
+
+    def open_amounts(self, customers: Sequence[Customer]) -> dict[int, str]:
+        """Open amounts by customer id; the first panel that knows one speaks for it."""
+        merged: dict[int, str] = {}
+        for panel in reversed(self.panels):
+            merged.update(panel.open_amounts(customers))
         return merged
 
     def stale_before(self, environment: str) -> datetime | None:

@@ -70,11 +70,11 @@ ERRORS: dict[str, ErrorText] = {
     ),
     "no_exchange_rate": ErrorText(
         "A currency has no exchange rate.",
-        "Add a rate under Admin > Exchange rates; the figures follow at once.",
+        "Add a rate under Admin > Exchange rates; the figures follow by themselves.",
         permanent=True,
     ),
     "record_gone": ErrorText(
-        "Stripe no longer has this record.", "Nothing to do; it was taken out of the figures.", permanent=True
+        "Stripe no longer has this record.", "Nothing to do; the figures go by what is left.", permanent=True
     ),
     "signature_invalid": ErrorText(
         "The signature of the notification is not ours.",

@@ -1,6 +1,7 @@
 """The tables every integration shares and the mirror of Stripe, one file per noun (docs/architecture.md section 4)."""
 
 from integrations.models.attempt import Attempt, AttemptKind, AttemptState
+from integrations.models.audit import AppendOnlyError, AuditAction, AuditEntry
 from integrations.models.call import ApiCall, MonthlyReads
 from integrations.models.connection import AuthKind, ConnectionState, Mode, StripeConnection
 from integrations.models.decision import (
@@ -37,9 +38,12 @@ from integrations.models.summary import BillingSummary
 __all__ = [
     "AmbiguousGroup",
     "ApiCall",
+    "AppendOnlyError",
     "Attempt",
     "AttemptKind",
     "AttemptState",
+    "AuditAction",
+    "AuditEntry",
     "AuthKind",
     "BillingSummary",
     "ConnectionState",

@@ -132,6 +132,11 @@ class StripeSubscription(Mirror):
             GinIndex(fields=["product_ids"], name="subscription_products"),
             GinIndex(fields=["lookup_keys"], name="subscription_lookup_keys"),
             models.Index(fields=["connection"], condition=~models.Q(problems=[]), name="subscription_problems"),
+            models.Index(
+                fields=["connection", "next_change_at"],
+                name="subscription_next_change",
+                condition=models.Q(next_change_at__isnull=False),
+            ),
         ]
 
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from integrations.stripe.sync import announcements, decision_jobs, housekeeping, runs
+from integrations.stripe.sync import (
+    announcements,
+    decision_jobs,
+    housekeeping,
+    inbox,
+    nightly,
+    notices,
+    polling,
+    rates,
+    runs,
+)
 
 
 def continue_run(run_id: int) -> None:
@@ -15,6 +25,16 @@ def continue_decisions(job_id: int) -> None:
     decision_jobs.continue_job(job_id)
 
 
+def drain_inbox(connection_id: int) -> None:
+    """There is something in an inbox."""
+    inbox.drain(connection_id)
+
+
+def poll_events() -> None:
+    """Each minute: ask for events where it is time to."""
+    polling.poll_due()
+
+
 def watchdog() -> None:
     """Each minute: queue again what nobody works on."""
     housekeeping.watchdog()
@@ -25,11 +45,31 @@ def clock() -> None:
     housekeeping.clock()
 
 
+def night() -> None:
+    """Each minute: the nightly run when it is due, its report when it has ended."""
+    nightly.tick()
+
+
+def mail_notices() -> None:
+    """Each minute: notices to admins that were not mailed yet."""
+    notices.send_mails()
+
+
 def prune() -> None:
     """Each day: forget what is older than the log keeps."""
     housekeeping.prune()
 
 
+def refresh_rates() -> None:
+    """Each day: newer exchange rates."""
+    rates.refresh()
+
+
 def new_rates() -> None:
     """A new set of exchange rates: what is not billed in US dollars is converted again."""
     announcements.convert_again()
+
+
+def new_rate(currency: str) -> None:
+    """A rate that an admin entered, changed or deleted: what is billed in its currency is converted again."""
+    announcements.convert_again([currency])

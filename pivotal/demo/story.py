@@ -47,6 +47,7 @@ class Demo:
             sandbox, sandbox_url = services.start_sandbox(self._folder, environment)
             self._services.append(sandbox)
             environment = services.environment(self._database_url, self._folder, sandbox_url)
+            self._folder.publish(environment)
         web, self.url = services.start_web(self._folder, environment, self._port)
         self._services += [web, services.start_worker(self._folder, environment)]
         with self._step("people and customers"):
@@ -54,6 +55,7 @@ class Demo:
             _import_customers()
         with self._step("web server and worker"):
             services.wait_for_web(web, self.url)
+            services.deliver_events(sandbox_url, self.url)
         if not self.url.endswith(f":{self._port}"):
             self._say(f"    Port {self._port} is taken, so it is at {self.url}")
         return self._connect_and_sync()

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -210,7 +211,7 @@ def test_sync_prints_one_object_with_the_promised_keys(connected: Running, termi
     assert found["matched"] + found["unmatched"] + found["skipped"] + found["failed"] == found["stripe_customers"]
     assert found["ambiguous"] <= found["matched"]
     assert found["subscriptions"] == StripeSubscription.objects.filter(live=True).count()
-    assert found["api_requests"] == run.api_requests > 10
+    assert found["api_requests"] == run.api_requests > 5
     assert found["duration_s"] > 0
 
 
@@ -293,17 +294,86 @@ def test_calls_are_listed_newest_first_and_hold_no_secret(synced: Running, termi
 # --- refresh, explain ------------------------------------------------------------------------------------------------
 
 
+def test_mrr_adds_up_to_the_last_digit(synced: Running, terminal: Terminal) -> None:
+    terminal("scope", "--mode", "live", "--lookup-key", "growth_monthly")
+
+    answer = json.loads(terminal("mrr", "--mode", "live", "--json"))
+
+    places = [answer[name] for name in ("matched", "unmatched", "failed", "unplaced", "outside_scope")]
+    places += answer["skipped"].values()
+    everything = answer["all"]
+    for key, number in (("stripe_customers", int), ("subscriptions", int), ("mrr_exact", Decimal)):
+        assert sum(number(place[key]) for place in places) == number(everything[key]), key
+    assert answer["outside_scope"]["subscriptions"] > 0
+    for cut in ("by_status", "by_currency"):
+        assert sum(Decimal(each["mrr_exact"]) for each in answer[cut]) == Decimal(everything["mrr_exact"]), cut
+        assert sum(each["subscriptions"] for each in answer[cut]) == everything["subscriptions"], cut
+    assert Decimal(everything["mrr"]) == round(Decimal(everything["mrr_exact"]), 2)
+    known = [Decimal(each["difference"]) for each in answer["beside_stripe"]["differences"] if each["difference"]]
+    expected = Decimal(answer["beside_stripe"]["expected"])
+    assert abs(Decimal(everything["mrr"]) + sum(known) - expected) <= Decimal("0.02")
+    rated = {each["currency"]: each["rates"] for each in answer["by_currency"] if each["rates"]}
+    assert rated["eur"][0].keys() == {"usd_per_unit", "date", "source"}
+    told = answer["customer_list"]
+    assert told["settled"]
+    exact = Decimal(answer["matched"]["mrr_exact"]) - Decimal(told["waiting"]) + Decimal(told["failed"])
+    assert exact + Decimal(told["rounding"]) == Decimal(told["mrr"])
+
+
+def test_mrr_for_people_shows_the_same_sums(synced: Running, terminal: Terminal) -> None:
+    everything = json.loads(terminal("mrr", "--mode", "live", "--json"))["all"]
+
+    [line] = [line for line in terminal("mrr", "--mode", "live").splitlines() if line.startswith("all ")]
+
+    number = f"{everything['stripe_customers']:,} {everything['subscriptions']:,} {Decimal(everything['mrr']):,.2f}"
+    assert " ".join(line.split()) == f"all {number}"
+
+
 def test_refresh_reads_customers_fresh_and_says_what_changed(synced: Running, terminal: Terminal) -> None:
     one = StripeCustomer.objects.filter(match_state="matched", ambiguous_kind="", standing="live")[0]
     subscriptions = StripeSubscription.objects.filter(customer_id=one.stripe_id, live=True)
     for subscription in subscriptions:
         synced.patch("subscriptions", subscription.stripe_id, {"status": "canceled"}, event="none")
-    terminal("refresh", "--mode", "live", one.stripe_id, "cus_unheard")
+    terminal("refresh", "--mode", "live", one.stripe_id)
 
     assert f"{one.stripe_id}: " in terminal.err
     assert "mrr" in terminal.err
-    assert "cus_unheard: nothing changed" in terminal.err
     assert terminal.out == ""
+
+
+def test_refresh_of_an_unknown_id_says_so_and_reads_the_others(synced: Running, terminal: Terminal) -> None:
+    one = StripeCustomer.objects.filter(match_state="matched")[0]
+    with pytest.raises(CommandError) as caught:
+        terminal("refresh", "--mode", "live", "cus_unheard", one.stripe_id)
+
+    assert "no customer cus_unheard" in str(caught.value)
+    assert f"{one.stripe_id}: nothing changed" in terminal.err
+
+
+def test_poll_reads_what_changed_and_says_so(synced: Running, terminal: Terminal) -> None:
+    one = StripeCustomer.objects.filter(match_state="matched", standing="live")[0]
+    synced.patch("customers", one.stripe_id, {"name": "Renamed"})
+    terminal("poll", "--mode", "live")
+    one.refresh_from_db()
+
+    assert one.name == "Renamed"
+    assert "1 new events; 1 Stripe customers read" in terminal.err
+
+
+def test_poll_exits_1_while_something_cannot_be_read(synced: Running, terminal: Terminal) -> None:
+    one = StripeCustomer.objects.filter(match_state="matched", standing="live")[0]
+    synced.patch("customers", one.stripe_id, {"name": "Renamed"})
+    synced.fault("500", f"/v1/customers/{one.stripe_id}", times=0)
+    with pytest.raises(CommandError) as caught:
+        terminal("poll", "--mode", "live")
+    synced.clear_faults()
+
+    assert "1 events could not be dealt with yet" in str(caught.value)
+
+
+def test_poll_before_any_sync_or_connection_says_what_to_do(stripe: Running, terminal: Terminal) -> None:
+    with pytest.raises(CommandError, match="reauthorize"):
+        terminal("poll", "--mode", "test")
 
 
 def test_refresh_exits_1_when_a_record_cannot_be_read(synced: Running, terminal: Terminal) -> None:

@@ -53,12 +53,16 @@ class Command(BaseCommand):
         refresh = action("refresh", actions.refresh, "Read Stripe customers fresh.")
         refresh.add_argument("stripe_customer", nargs="+", metavar="cus_x")
 
+        action("poll", actions.poll, "Ask for what changed since the last poll, and read it.")
+
         explain = action("explain", actions.explain, "The receipt of a customer.", mode=False)
         explain.add_argument("customer", type=int, metavar="CUSTOMER_ID")
         explain.add_argument("--json", action="store_true")
 
         calls = action("calls", actions.calls, "The last calls made to Stripe.")
         calls.add_argument("--json", action="store_true")
+        mrr = action("mrr", actions.mrr, "How MRR adds up: matched + unmatched + skipped + outside scope = all.")
+        mrr.add_argument("--json", action="store_true")
         action("disconnect", actions.disconnect, "Delete our access; values stay.")
 
     def handle(self, *args: Any, run: Any, **options: Any) -> None:

@@ -1,6 +1,6 @@
 """What people are told after an action, as messages of Django's.
 
-An error is told with what happened, what to do next, and its stable code; docs/troubleshooting.md explains each code.
+An error is told with what happened, what to do next, and its stable code, which leads to its explanation.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def problem(request: HttpRequest, error: IntegrationError) -> None:
     messages.error(
         request,
         format_html(
-            '<strong>{}</strong> {} {} <span class="code small" title="{}">{}</span>',
+            '<strong>{}</strong> {} {} <a class="code small" href="{}">{}</a>',
             _(error.text.what),
             error.detail,
             _(error.text.next_step),
-            _("Explained in docs/troubleshooting.md"),
+            f"{reverse('guide', args=['troubleshooting'])}#{error.code}",
             error.code,
         ),
     )
@@ -77,3 +77,20 @@ def refreshed(request: HttpRequest, results: Sequence[RefreshResult]) -> None:
             )
             % {"count": count},
         )
+
+
+def retries_queued(request: HttpRequest, number: int) -> None:
+    """Say how many Stripe customers the worker reads again."""
+    if not number:
+        messages.info(request, _("Nothing was ticked that another try could help."))
+        return
+    messages.success(
+        request,
+        ngettext(
+            "%(count)d Stripe customer is read again in the background; its records leave the list when all is well.",
+            "%(count)d Stripe customers are read again in the background; "
+            "their records leave the list when all is well.",
+            number,
+        )
+        % {"count": number},
+    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+import msgspec
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -17,7 +18,7 @@ from django.utils.translation import ngettext
 from customers import navigation, wording
 from customers.models import Customer, Environment, PaymentStatus
 from customers.panels import CustomerPanel, Header, Link, ListBadges, MenuItem, Note, Tone, registry
-from integrations.models import DecisionKind, Mode, Standing, StripeConnection
+from integrations.models import BillingSummary, DecisionKind, Mode, Standing, StripeConnection
 from integrations.permissions import CONNECT, DECIDE, READ_LOG
 from integrations.stripe.pages import links
 from integrations.stripe.pages.access import may
@@ -27,7 +28,8 @@ from integrations.stripe.pages.presenters.billing_card import present_card
 from integrations.stripe.pages.presenters.blank import why_blank
 from integrations.stripe.pages.presenters.decisions import decision_behind, in_words, who
 from integrations.stripe.pages.presenters.page import counts_of, known_connections
-from integrations.stripe.rules.payment_status import sentence
+from integrations.stripe.pages.presenters.rates import rates_dated, rates_of
+from integrations.stripe.rules.payment_status import Reason, open_amount, sentence
 from integrations.stripe.sync.freshness import allowed_age, freshness_of
 
 OVERVIEW_VIEWS = {f"stripe:{name}" for name in ("integration", "connect_key", "scope", "scope_preview")}
@@ -57,6 +59,8 @@ class StripePanel(CustomerPanel):
             ended_at=billing.ended_at,
             notes=notes_of(request, billing, left_out),
             plan_more=plan_more(billing),
+            rates=rates_dated(billing),
+            rates_title=rates_of(billing),
         )
 
     def cards(self, request: HttpRequest, customer: Customer) -> Sequence[SafeString]:
@@ -99,6 +103,13 @@ class StripePanel(CustomerPanel):
     def list_badges(self, request: HttpRequest, customers: Sequence[Customer]) -> Mapping[int, ListBadges]:
         """Badges of one page of the list."""
         return badges_of(customers, may_decide=may(request, DECIDE))
+
+    def open_amounts(self, customers: Sequence[Customer]) -> Mapping[int, str]:
+        """What is open on the deciding invoice of those that are past due or failing; one query."""
+        late = [each.pk for each in customers if each.payment_status in (PaymentStatus.PAST_DUE, PaymentStatus.FAILING)]
+        summaries = BillingSummary.objects.filter(customer_id__in=late).values_list("customer_id", "payment_reason")
+        reasons = {pk: msgspec.convert(reason, Reason, strict=False) for pk, reason in summaries if reason}
+        return {pk: open_amount(reason) for pk, reason in reasons.items() if reason.amount_remaining > 0}
 
     def stale_before(self, environment: str) -> datetime | None:
         """Everything is stale while disconnected; else what nobody looked at for longer than allowed."""
@@ -201,8 +212,8 @@ def undecided_note(request: HttpRequest, billing: Billing) -> Note | None:
             len(flagged),
         ) % {"number": wording.number(len(flagged))}
     if may(request, DECIDE):
-        address = reverse("stripe:ambiguous", args=[billing.connection.mode])
-        return Note(text, "none", Link(_("Compare them"), f"{address}#group-{billing.customer.pk}"))
+        address = reverse("stripe:ambiguous_group", args=[billing.connection.mode, billing.customer.pk])
+        return Note(text, "none", Link(_("Compare them"), address))
     return Note(text, "none", Link(_("See them"), "#stripe-customers"))
 
 
@@ -256,8 +267,9 @@ def sidebar(request: HttpRequest) -> navigation.Section | None:
             entry(_("Ambiguous matches"), "ambiguous", counts.ambiguous if counts else None),
             entry(_("Unmatched"), "unmatched", counts.unmatched if counts else None),
             entry(_("Skipped"), "skipped", counts.skipped if counts else None),
-            entry(_("Match decisions"), "decisions"),
+            entry(_("How MRR adds up"), "mrr"),
             entry(_("Log"), "log"),
+            entry(_("Drift"), "drift"),
             entry(_("Calls to Stripe"), "calls"),
         ],
     )

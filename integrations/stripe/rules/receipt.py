@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from integrations.stripe.rules.discounts import Ruling
-from integrations.stripe.rules.money import ZERO, Rate, store_places
+from integrations.stripe.rules.money import ZERO, Rate, old_rate_days, store_places
 
 LineKind = Literal["item", "discount", "tax", "rate", "zero", "note"]
 
@@ -41,8 +41,8 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``amount`` is in major units of ``currency`` for each ``interval_count`` x ``interval``; ``usd`` is the step's
     effect on the monthly figure in US dollars, None where it has none that we know. ``item``, ``price``, ``discount``
-    and ``coupon`` are Stripe ids. The rate fields belong to the line of kind ``rate``. ``problem`` is the code of the
-    problem that made the line incomplete, else empty.
+    and ``coupon`` are Stripe ids; ``repeating`` marks a discount that ends by itself. The rate fields belong to the
+    line of kind ``rate``. ``problem`` is the code of the problem that made the line incomplete, else empty.
     """
 
     kind: LineKind
@@ -58,6 +58,7 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
     quantity: int | None = None
     discount: str = ""
     coupon: str = ""
+    repeating: bool = False
     rate: Decimal | None = None
     rate_date: datetime.date | None = None
     rate_source: str = ""
@@ -79,6 +80,14 @@ class Receipt(Struct, frozen=True, kw_only=True):
     contribution: Decimal
 
 
+def as_read(line: Line, *, today: datetime.date) -> Line:
+    """Return a stored line as it reads ``today``: old ECB rates say their age, which grows while the line is stored."""
+    if line.rate_source != "ecb" or line.rate_date is None:
+        return line
+    age = old_rate_days(line.rate_date, today)
+    return line if age is None else replace(line, detail=f"{line.detail}, {age} days old")
+
+
 def discount_line(ruling: Ruling, *, amount: Decimal, currency: str) -> Line:
     """Return the line of a discount that changes an amount by ``amount`` (major units, zero or below)."""
     return Line(
@@ -89,6 +98,7 @@ def discount_line(ruling: Ruling, *, amount: Decimal, currency: str) -> Line:
         currency=currency,
         discount=ruling.discount,
         coupon=ruling.coupon,
+        repeating=ruling.repeating and ruling.effect == "reduce",
         problem=ruling.problem.code if ruling.problem else "",
     )
 

@@ -24,6 +24,7 @@ from integrations.models import (
 )
 from integrations.stripe.api.objects import Invoice, InvoicePayment, InvoicePayments
 from integrations.stripe.rules.payment_status import LiveSubscription
+from integrations.stripe.rules.problems import NAMES_ONLY
 from integrations.stripe.rules.subscriptions import is_live
 from integrations.stripe.rules.summary import AttachedCustomer, AttachedSubscription
 from integrations.stripe.sync.match import WINNER_ENDED
@@ -129,7 +130,7 @@ class AttachedReader:
                 attached.subscriptions.append(
                     AttachedSubscription(stripe_id, customer, status, start, mrr, plan, label)
                 )
-                attached.problems += problems
+                attached.problems += [each for each in problems if each.partition(" ")[0] not in NAMES_ONLY]
                 if next_change_at is not None:
                     attached.changes.append(next_change_at)
                 if is_live(status):

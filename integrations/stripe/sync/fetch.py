@@ -13,6 +13,7 @@ from queue import Empty, Full, Queue
 from typing import Any
 
 from customers.models.domain import Overrides
+from integrations import context
 from integrations.models import StripeConnection
 from integrations.stripe.api.client import StripeReader
 from integrations.stripe.api.pages import cursor_of, iterate
@@ -82,8 +83,9 @@ class Fetcher:
 
         Raises what a lane met, after the pages that came before it were handed out.
         """
+        run = context.carry(self._run)
         threads = [
-            threading.Thread(target=self._run, args=(number, dict(lane)), name=f"lane-{number}", daemon=True)
+            threading.Thread(target=run, args=(number, dict(lane)), name=f"lane-{number}", daemon=True)
             for number, lane in enumerate(self.lanes)
             if not lane["done"]
         ]

@@ -30,7 +30,7 @@ from integrations.stripe.sync.work import Work
 
 CHUNK = 200
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-WORTH_PAGING = 200  # below so many customers, single reads are as cheap as a few pages
+READS_A_PAGE = 2  # a page of paid invoices may cost as much as so many customers that still wait for one
 
 # Customers with a subscription that no paid invoice settles: none is newer than their open and uncollectible ones.
 UNSETTLED = """
@@ -56,13 +56,10 @@ ORDER BY i.stripe_id LIMIT %(limit)s
 """
 
 
-def unsettled(work: Work, *, after: str = "", among: list[str] | None = None, limit: int | None = None) -> list[str]:
+def unsettled(work: Work, *, after: str = "", limit: int | None = None) -> list[str]:
     """Stripe customers no paid invoice in the mirror settles, in the order of their ids."""
     sql = f"SELECT s.customer_id {UNSETTLED}"
     values: dict[str, Any] = {"connection": work.connection.pk, "after": after}
-    if among is not None:
-        sql += " AND s.customer_id = ANY(%(among)s)"
-        values["among"] = among
     sql += " ORDER BY 1"
     if limit is not None:
         sql += " LIMIT %(limit)s"
@@ -70,13 +67,6 @@ def unsettled(work: Work, *, after: str = "", among: list[str] | None = None, li
     with database.cursor() as cursor:
         cursor.execute(sql, values)
         return [customer_id for (customer_id,) in cursor.fetchall()]
-
-
-def number_unsettled(work: Work) -> int:
-    """How many there are."""
-    with database.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) {UNSETTLED}", {"connection": work.connection.pk, "after": ""})
-        return int(cursor.fetchone()[0])
 
 
 def reread_invoices(work: Work) -> bool:
@@ -98,7 +88,13 @@ def reread_invoices(work: Work) -> bool:
         if not found:
             return True
         pairs = [(stripe_id, (stripe_id, customer_id)) for stripe_id, customer_id in found]
-        if not work.read_each("closed_invoices", pairs, lambda pair: read_invoice(work, *pair), last=found[-1][0]):
+        if not work.read_each(
+            "closed_invoices",
+            pairs,
+            lambda pair: read_invoice(work, *pair),
+            last=found[-1][0],
+            about=lambda pair: Problem("stripe_unavailable", "invoice", *pair),
+        ):
             return False
 
 
@@ -121,13 +117,19 @@ def read_invoice(work: Work, stripe_id: str, customer_id: str) -> Batch:
 
 
 def skim_paid_invoices(work: Work) -> bool:
-    """Page paid invoices, newest first, as long as a page settles more customers than it costs requests.
+    """Page paid invoices, newest first, while the pages read so far are few beside the customers still waiting.
 
-    Behind the place it stops at, ``settle`` goes on customer by customer.
+    What is waiting for a paid invoice from last month is behind pages that settle nobody, so one fruitless page is no
+    reason to stop. At worst paging costs half as much again as reading those customers one by one, which ``settle``
+    does behind the place this stops at.
     """
-    place = work.checkpoint["cursors"].setdefault("paid_invoices", {"after": "", "created": 0, "complete": False})
-    left = number_unsettled(work)
-    if place["complete"] or left <= WORTH_PAGING:
+    place = work.checkpoint["cursors"].setdefault(
+        "paid_invoices", {"after": "", "created": 0, "complete": False, "pages": 0}
+    )
+    waiting = set(unsettled(work))
+    if place["created"]:
+        waiting -= with_paid_since(work, waiting, place["created"])
+    if is_skimmed(place, waiting):
         return True
     params = {"status": "paid", "created": {"lte": int(work.began.timestamp())}}
     pages = iterate(
@@ -141,32 +143,46 @@ def skim_paid_invoices(work: Work) -> bool:
             connection=work.connection,
             observed_at=work.clock.from_local(work.reader.sent_at),
         )
-        keep_newest_of_unsettled(work, batch)
+        waiting -= keep_newest_of(batch, waiting)
         cursor = cursor_of(page)
         if cursor is not None:
             place.update(after=cursor.id, created=cursor.created)
-        place["complete"] = not page.has_more
-        work.commit("paid_invoices", batch)
-        left, before = number_unsettled(work), left
-        if place["complete"] or left <= WORTH_PAGING or before - left <= 1:
+        place.update(complete=not page.has_more, pages=place["pages"] + 1)
+        work.commit("paid_invoices", batch, own_reads=1)  # read for the sake of single customers, like those it saves
+        if is_skimmed(place, waiting):
             return True
         if work.is_over:
             return False
     return True
 
 
-def keep_newest_of_unsettled(work: Work, batch: Batch) -> None:
-    """Leave in the batch one invoice, the newest, of each customer that needs one."""
+def is_skimmed(place: dict[str, Any], waiting: set[str]) -> bool:
+    """Whether another page would cost more than it can save."""
+    return bool(place["complete"]) or (place["pages"] + 1) * READS_A_PAGE > len(waiting)
+
+
+def with_paid_since(work: Work, customers: set[str], created: int) -> set[str]:
+    """Those of these customers whose newest paid invoice was paged already: one is from ``created`` or behind it."""
+    paid = StripeInvoice.objects.filter(
+        connection=work.connection,
+        customer_id__in=list(customers),
+        status="paid",
+        created__gte=datetime.fromtimestamp(created, UTC),
+    )
+    return set(paid.values_list("customer_id", flat=True))
+
+
+def keep_newest_of(batch: Batch, waiting: set[str]) -> set[str]:
+    """Leave in the batch one invoice, the newest, of each customer that waits for one; returns those customers."""
     rows = batch.tables.get("invoice", {})
-    wanted = set(unsettled(work, among=sorted({row["customer_id"] for row in rows.values()})))
     newest: dict[str, str] = {}
     for stripe_id, row in rows.items():
         known = newest.get(row["customer_id"])
         if known is None or (row["created"], stripe_id) > (rows[known]["created"], known):
             newest[row["customer_id"]] = stripe_id
-    batch.tables["invoice"] = {
-        stripe_id: rows[stripe_id] for customer_id, stripe_id in newest.items() if customer_id in wanted
-    }
+    found = newest.keys() & waiting
+    batch.tables["invoice"] = {newest[customer_id]: rows[newest[customer_id]] for customer_id in sorted(found)}
+    return set(found)
 
 
 def settle(work: Work) -> bool:
@@ -179,7 +195,13 @@ def settle(work: Work) -> bool:
         if not chunk:
             return True
         items = [(customer_id, customer_id) for customer_id in in_doubt(work, chunk, skimmed["created"])]
-        if not work.read_each("settle", items, lambda each: read_newest_paid(work, each), last=chunk[-1]):
+        if not work.read_each(
+            "settle",
+            items,
+            lambda each: read_newest_paid(work, each),
+            last=chunk[-1],
+            about=lambda each: Problem("stripe_unavailable", "customer", each, each),
+        ):
             return False
 
 

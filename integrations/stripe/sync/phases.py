@@ -16,11 +16,12 @@ from django.db import transaction
 
 from integrations.errors import IntegrationError
 from integrations.stripe.api.permissions import PERMISSIONS, probe
-from integrations.stripe.sync import customers_from_stripe, derive, match, rates
+from integrations.stripe.sync import customers_from_stripe, derive, match, prices, rates
 from integrations.stripe.sync.fetch import Fetched, Fetcher, first_lanes
 from integrations.stripe.sync.invoices import reread_invoices, settle, skim_paid_invoices
 from integrations.stripe.sync.payments import drop_closed_payments, read_intents, read_payments
 from integrations.stripe.sync.rows import Batch
+from integrations.stripe.sync.threads import StoppedError
 from integrations.stripe.sync.unseen import read_unseen
 from integrations.stripe.sync.walks import (
     COUPONS,
@@ -33,7 +34,7 @@ from integrations.stripe.sync.walks import (
     UNCOLLECTIBLE_INVOICES,
     Walk,
 )
-from integrations.stripe.sync.work import StoppedError, Work
+from integrations.stripe.sync.work import Work
 
 Lanes = list[dict[str, Any]]
 
@@ -214,11 +215,25 @@ def match_all(work: Work) -> bool:
     connection = work.connection
     with work.fenced(), derive.lock(connection):
         connection.refresh_from_db(fields=["match_personal_emails", "billing_signal_only"])
+        prices.carry(connection, since=work.began)  # what an event said of a price while the pages were being read
         match.rematch(connection)
         if not work.is_preview and not connection.billing_signal_only and not work.checkpoint.get("incomplete"):
             customers_from_stripe.create(connection)
             match.rematch(connection)
     return True
+
+
+def recompute_by_clock(work: Work) -> bool:
+    """What dates alone have changed by now is no drift: it is brought up to date before anything is compared."""
+    work.keep_lease(LONGEST_STATEMENT_SECONDS)
+    derive.clock_ticked(work.connection, now=work.began)
+    work.keep_lease()
+    return True
+
+
+def compares(work: Work) -> bool:
+    """A nightly run, which reports what it finds different."""
+    return work.report is not None
 
 
 def always(work: Work) -> bool:
@@ -242,6 +257,7 @@ def reads_invoices(work: Work) -> bool:
 
 
 PHASES: tuple[Phase, ...] = (
+    Phase("dates", "Following dates that have passed", recompute_by_clock, compares),
     walking(PRODUCTS, always),
     walking(PRICES, always),
     walking(COUPONS, always),

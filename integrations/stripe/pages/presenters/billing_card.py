@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from django.utils import timezone
@@ -14,6 +13,8 @@ from customers import wording
 from integrations.stripe.api.objects import Subscription
 from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, moment_of
 from integrations.stripe.pages.presenters.invoices import InvoiceLine, invoices_behind
+from integrations.stripe.pages.presenters.rates import rates_of
+from integrations.stripe.pages.presenters.upcoming import Upcoming, ends_at, upcoming
 from integrations.stripe.rules.money import to_cents
 from integrations.stripe.rules.receipt import WHY_ZERO, Receipt
 
@@ -46,19 +47,24 @@ class BillingCard:
     lines: list[SubscriptionLine]
     hidden: int
     invoices: list[InvoiceLine]
+    upcoming: list[Upcoming]
     older_open: int
+    rates: str
 
 
 def present_card(billing: Billing) -> BillingCard:
     """Running subscriptions and the invoices that speak, in the order in which they do."""
     live = billing.live
-    invoices = invoices_behind(billing, now=timezone.now())
+    now = timezone.now()
+    invoices = invoices_behind(billing, now=now)
     return BillingCard(
         billing=billing,
         lines=[_line(each, several=len(billing.attached) > 1) for each in live[:SUBSCRIPTIONS_SHOWN]],
         hidden=max(0, len(live) - SUBSCRIPTIONS_SHOWN),
         invoices=invoices,
+        upcoming=upcoming(billing, invoices, now=now),
         older_open=billing.also_open.count if billing.also_open else 0,
+        rates=rates_of(billing),
     )
 
 
@@ -74,7 +80,7 @@ def _line(subscription: BilledSubscription, *, several: bool) -> SubscriptionLin
         detail=", ".join(part for part in detail if part),
         status=status,
         status_text=text,
-        notes=_notes(subscription),
+        notes=notes_of(subscription.data, subscription.receipt),
         mrr=to_cents(subscription.row.mrr),
     )
 
@@ -125,9 +131,8 @@ def _interval(interval: str, count: int) -> str:
     return _("every %(count)d %(interval)ss") % {"count": count, "interval": interval}
 
 
-def _notes(subscription: BilledSubscription) -> list[str]:
+def notes_of(data: Subscription, receipt: Receipt | None) -> list[str]:
     """What a reader has to know beside the status: an end, a pause, a discount, what the figure leaves out."""
-    data = subscription.data
     notes = []
     end = ends_at(data)
     if end:
@@ -137,8 +142,8 @@ def _notes(subscription: BilledSubscription) -> list[str]:
         notes.append(
             _("Collection paused until %(day)s") % {"day": wording.day(resumes)} if resumes else _("Collection paused")
         )
-    if subscription.receipt:
-        notes += _receipt_notes(subscription.receipt, is_trial=data.status == "trialing")
+    if receipt:
+        notes += _receipt_notes(receipt, is_trial=data.status == "trialing")
     return [note[:160] for note in notes if note][:4]
 
 
@@ -150,13 +155,3 @@ def _receipt_notes(receipt: Receipt, *, is_trial: bool) -> list[str]:
     notes = [WHY_ZERO.get(receipt.why_zero, "")] if receipt.why_zero and not is_trial else []
     discounts = [line for line in receipt.lines if line.kind == "discount"]
     return notes + [f"{line.label}: {line.detail}" if line.detail else line.label for line in discounts]
-
-
-def ends_at(data: Subscription) -> datetime | None:
-    """When a running subscription is set to end; None when it goes on."""
-    if data.cancel_at is not None:
-        return moment_of(data.cancel_at)
-    if data.cancel_at_period_end:
-        ends = [item.current_period_end for item in data.items.data if item.current_period_end is not None]
-        return moment_of(max(ends, default=None))
-    return None

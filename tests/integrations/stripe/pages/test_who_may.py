@@ -8,10 +8,16 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from integrations.models import MatchDecision, Mode, StripeConnection
+from integrations.models import MatchDecision, Mode, Notice, StripeConnection
 from integrations.stripe.pages.urls import urlpatterns
 from tests.factories import AdminFactory, CustomerFactory, OwnerFactory, StaffFactory, UserFactory
-from tests.integrations.stripe.pages.factories import ConnectionFactory, IssueFactory, RunFactory, StripeCustomerFactory
+from tests.integrations.stripe.pages.factories import (
+    AttemptFactory,
+    ConnectionFactory,
+    IssueFactory,
+    RunFactory,
+    StripeCustomerFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +36,7 @@ EVERYBODY_IN = {"member", "staff", "admin", "owner"}
 
 TABLE = [
     ("GET", "integration", LOG_READERS),
+    ("GET", "what_we_store", LOG_READERS),
     ("GET", "callback", ADMINS),
     ("POST", "connect", ADMINS),
     ("POST", "connect_key", ADMINS),
@@ -50,6 +57,8 @@ TABLE = [
     ("GET", "unmatched", LOG_READERS),
     ("GET", "skipped", LOG_READERS),
     ("GET", "ambiguous", LOG_READERS),
+    ("GET", "mrr", LOG_READERS),
+    ("GET", "mrr_subscriptions", LOG_READERS),
     ("GET", "ambiguous_group", DECIDERS),
     ("GET", "decide_keep_merged", DECIDERS),
     ("POST", "decide_keep_merged", DECIDERS),
@@ -65,7 +74,14 @@ TABLE = [
     ("GET", "log", LOG_READERS),
     ("GET", "run_detail", LOG_READERS),
     ("GET", "calls", LOG_READERS),
+    ("GET", "drift", LOG_READERS),
     ("POST", "issue_retry", LOG_READERS),
+    ("POST", "issues_retry", LOG_READERS),
+    ("POST", "attempt_retry", LOG_READERS),
+    ("POST", "notice_dismiss", ADMINS),
+    ("POST", "secret_add", ADMINS),
+    ("POST", "rotation_finish", ADMINS),
+    ("POST", "secrets_forget", ADMINS),
     ("GET", "receipt", EVERYBODY_IN),
     ("GET", "customer_decisions", EVERYBODY_IN),
     ("POST", "resync", EVERYBODY_IN),
@@ -75,8 +91,8 @@ TABLE = [
 def address(view: str) -> str:
     """The address of a view, with rows behind it."""
     connection = ConnectionFactory(mode=Mode.TEST, state="disconnected")
-    if view == "callback":
-        return reverse("stripe:callback")
+    if view in ("callback", "what_we_store"):
+        return reverse(f"stripe:{view}")
     if view == "ambiguous_group" or view.startswith("decide_"):
         return deciding_address(view, connection)
     if view in ("receipt", "resync", "customer_decisions"):
@@ -86,9 +102,14 @@ def address(view: str) -> str:
     arguments: list[Any] = [connection.mode]
     if view in ("run_cancel", "run_detail"):
         arguments.append(RunFactory(connection=connection).pk)
+    if view == "attempt_retry":
+        arguments.append(AttemptFactory(connection=connection, stripe_customer_id="cus_1").pk)
+    if view == "notice_dismiss":
+        arguments.append(Notice.objects.create(connection=connection, kind="drift", about="x").pk)
     if view == "issue_retry":
         arguments.append(IssueFactory(connection=connection).pk)
-    return reverse(f"stripe:{view}", args=arguments)
+    query = "?of=outside_scope" if view == "mrr_subscriptions" else ""
+    return reverse(f"stripe:{view}", args=arguments) + query
 
 
 def deciding_address(view: str, connection: StripeConnection) -> str:
@@ -130,12 +151,31 @@ def test_only_the_people_named_get_in(client: Client, method: str, view: str, al
         assert response.status_code in (403, 404)
 
 
+SIGNED = {"webhook", "account_webhook"}
+"""Open to whoever holds a signing secret; test_webhooks.py has them."""
+
+
 def test_the_table_names_every_view() -> None:
-    assert {pattern.name for pattern in urlpatterns} == {view for _method, view, _allowed in TABLE}
+    assert {pattern.name for pattern in urlpatterns} == {view for _method, view, _allowed in TABLE} | SIGNED
 
 
 @pytest.mark.parametrize(
-    "view", ["connect", "connect_key", "recheck", "options", "run_cancel", "issue_retry", "resync"]
+    "view",
+    [
+        "connect",
+        "connect_key",
+        "recheck",
+        "options",
+        "run_cancel",
+        "issue_retry",
+        "issues_retry",
+        "attempt_retry",
+        "notice_dismiss",
+        "secret_add",
+        "rotation_finish",
+        "secrets_forget",
+        "resync",
+    ],
 )
 def test_what_changes_something_is_never_a_link(client: Client, view: str) -> None:
     client.force_login(OwnerFactory())
@@ -148,7 +188,7 @@ def test_a_change_needs_the_form_of_our_own_page() -> None:
     assert client.post(address("disconnect")).status_code == 403
 
 
-@pytest.mark.parametrize("view", ["run_cancel", "run_detail", "issue_retry"])
+@pytest.mark.parametrize("view", ["run_cancel", "run_detail", "issue_retry", "attempt_retry", "notice_dismiss"])
 def test_a_row_of_the_other_mode_is_not_found(client: Client, view: str) -> None:
     client.force_login(OwnerFactory())
     url = address(view).replace("/test/", "/live/")
