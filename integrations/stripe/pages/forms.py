@@ -9,6 +9,8 @@ from typing import Any, TypedDict
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from customers.domains import to_ascii
+from customers.models import PersonalDomain
 from integrations.models import StripeConnection
 from integrations.stripe.sync.decision_rows import REASON_LENGTH
 from integrations.stripe.sync.scope import Choice, ScopeChoices
@@ -162,3 +164,41 @@ def saved_scope(connection: StripeConnection, choices: ScopeChoices) -> ScopeFor
             "billing_signal_only": connection.billing_signal_only,
         },
     )
+
+
+class LinkFileForm(forms.Form):
+    """A CSV of links."""
+
+    file = forms.FileField(
+        label=_("CSV file"),
+        help_text=_("With the columns stripe_customer_id and customer_id. Nothing is decided yet."),
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
+    )
+
+
+class PersonalDomainForm(forms.Form):
+    """One change to the list of personal domains."""
+
+    domain = forms.CharField(
+        label=_("Domain"), max_length=253, widget=forms.TextInput(attrs={"placeholder": "mail.example"})
+    )
+    personal = forms.ChoiceField(
+        label=_("Treat it as"),
+        choices=[
+            ("on", _("Personal: skipped unless Match personal emails is on")),
+            ("off", _("A company domain: matched")),
+        ],
+    )
+
+    def clean_domain(self) -> str:
+        """The domain in the form it is compared in; a whole address says it by what follows the @."""
+        text: str = self.cleaned_data["domain"].replace("\x00", "").strip().rpartition("@")[2]
+        try:
+            return to_ascii(text)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def entry(self) -> PersonalDomain:
+        """The entry of a valid form's domain: the one there is, or a new one."""
+        domain = self.cleaned_data["domain"]
+        return PersonalDomain.objects.filter(domain=domain).first() or PersonalDomain(domain=domain)

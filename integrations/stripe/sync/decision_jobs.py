@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import connection as database
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django_q.tasks import async_task
 
@@ -137,9 +138,9 @@ def unattended() -> list[int]:
     return list(DecisionJob.objects.filter(state__in=ACTIVE).values_list("pk", flat=True))
 
 
-def active(connection: StripeConnection) -> list[DecisionJob]:
+def active(connection: StripeConnection) -> QuerySet[DecisionJob]:
     """The jobs of a connection that have work left."""
-    return list(DecisionJob.objects.filter(connection=connection, state__in=ACTIVE).defer("members", "targets"))
+    return DecisionJob.objects.filter(connection=connection, state__in=ACTIVE)
 
 
 def stop(job: DecisionJob) -> bool:

@@ -14,8 +14,9 @@ from django.db import transaction
 from integrations import audit
 from integrations.models import AuditAction, ConnectionState, ScopeFilter, ScopeKind, StripeConnection, StripeProduct
 from integrations.stripe.rules.plan import plan_label
-from integrations.stripe.sync import counts, derive, match
+from integrations.stripe.sync import counts, customers_from_stripe, derive, match
 from integrations.stripe.sync.counts import Counts
+from integrations.stripe.sync.customers_from_stripe import WouldBe
 from integrations.stripe.sync.match import Options
 from integrations.stripe.sync.scope_sql import Scope
 
@@ -46,12 +47,16 @@ class ScopeChoices:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a scope and options would make of the counts, and what becomes of the headers."""
+    """What a scope and options would make of the counts, and what becomes of the headers.
+
+    ``creates`` is what the next complete run would create; None while **Billing signal only** is on.
+    """
 
     before: Counts
     after: Counts
     headers_blank: int
     headers_filled: int
+    creates: WouldBe | None
 
 
 FIGURES = """
@@ -218,6 +223,7 @@ def preview(
         after=counts.preview_counts(connection, options),
         headers_blank=blank,
         headers_filled=filled,
+        creates=None if billing_signal_only else customers_from_stripe.missing(connection, options),
     )
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from customers import wording
 from integrations.stripe.pages.forms import ScopeForm
 from integrations.stripe.rules.money import to_cents
+from integrations.stripe.sync.customers_from_stripe import WouldBe
 from integrations.stripe.sync.scope import Preview
 
 
@@ -58,7 +59,7 @@ class PreviewTable:
     headers_filled: int
     scope: str
     hidden: list[tuple[str, str]]
-    creates_customers: bool
+    creates: WouldBe | None
 
     @property
     def changes_nothing(self) -> bool:
@@ -91,7 +92,7 @@ def present_preview(form: ScopeForm, found: Preview) -> PreviewTable:
         headers_filled=found.headers_filled,
         scope=describe_selection(form),
         hidden=hidden_values(form),
-        creates_customers=not form.cleaned_data["billing_signal_only"],
+        creates=found.creates,
     )
 
 

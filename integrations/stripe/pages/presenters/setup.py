@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from integrations.models import MatchState, Standing, StripeConnection, StripeCustomer
+from integrations.models import StripeConnection
 from integrations.stripe.pages.presenters.connection import Customers, matchable_customers
 from integrations.stripe.sync.counts import Counts
-
-SAMPLE_NAMES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """Company domains in Stripe that no customer has: how many, and some of the names they would be created under."""
-
-    domains: int
-    names: list[str]
-
-    @property
-    def more(self) -> int:
-        """How many names are not listed."""
-        return self.domains - len(self.names)
+from integrations.stripe.sync.customers_from_stripe import WouldBe, missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +17,7 @@ class Setup:
     previewed: bool
     counts: Counts
     customers: Customers
-    low: Missing | None
+    low: WouldBe | None
 
     @property
     def nobody_to_match(self) -> bool:
@@ -46,21 +32,5 @@ def present_setup(connection: StripeConnection, counts: Counts, *, previewed: bo
         previewed=previewed,
         counts=counts,
         customers=matchable_customers(connection),
-        low=_missing(connection) if low else None,
+        low=missing(connection) if low else None,
     )
-
-
-def _missing(connection: StripeConnection) -> Missing:
-    """The oldest Stripe customer on a domain gives the name; a nameless one is called by its domain."""
-    oldest = (
-        StripeCustomer.objects.filter(
-            connection=connection,
-            standing=Standing.LIVE,
-            match_state=MatchState.UNMATCHED,
-            match_reason="no_customer",
-        )
-        .order_by("email_domain", "created", "stripe_id")
-        .distinct("email_domain")
-    )
-    rows = list(oldest.values_list("name", "email_domain")[:SAMPLE_NAMES])
-    return Missing(domains=oldest.count(), names=[name or domain for name, domain in rows])

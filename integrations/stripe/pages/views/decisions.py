@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from customers import wording
 from customers.models import Customer
-from integrations.models import MatchDecision, StripeConnection, StripeCustomer
+from integrations.models import DecisionJob, MatchDecision, StripeConnection, StripeCustomer
 from integrations.permissions import DECIDE
 from integrations.stripe.pages.access import admin_page, person
 from integrations.stripe.pages.presenters.ambiguous import present_group
@@ -28,7 +28,8 @@ from integrations.stripe.pages.presenters.decisions import TAKEN, history, in_wo
 from integrations.stripe.pages.presenters.page import counts_of, render_page
 from integrations.stripe.pages.sittings import Sitting
 from integrations.stripe.pages.views.confirming import Proposal, confirm
-from integrations.stripe.sync import connections, decisions, groups
+from integrations.stripe.pages.views.many import Many, confirm_many
+from integrations.stripe.sync import connections, decision_jobs, decisions, groups
 from integrations.stripe.sync.decision_rows import Decided
 from integrations.stripe.sync.scene import Scene
 
@@ -161,6 +162,9 @@ def undo(request: HttpRequest, mode: str, decision_id: int) -> HttpResponse:
         MatchDecision.objects.select_related("actor", "undoes"), connection=connection, pk=decision_id
     )
 
+    if len(decision.stripe_customer_ids) > decision_jobs.AT_ONCE:
+        return undo_many(request, connection, decision)
+
     def act(reason: str, seen: Scene | None) -> list[Decided]:
         return [
             decisions.undo(
@@ -180,6 +184,32 @@ def undo(request: HttpRequest, mode: str, decision_id: int) -> HttpResponse:
     )
     done = reverse("stripe:decisions", args=[mode])
     return confirm(request, connection, proposal, done=lambda: undone(request, done))
+
+
+def undo_many(request: HttpRequest, connection: StripeConnection, decision: MatchDecision) -> HttpResponse:
+    """Undo a decision about very many: one job, as it was one."""
+    number = len(decision.stripe_customer_ids)
+
+    def start(reason: str) -> DecisionJob:
+        return decision_jobs.start_undo(
+            connection=connection, decision_id=decision.pk, reason=reason, actor=person(request)
+        )
+
+    proposal = Many(
+        title=_("Undo “%(what)s”") % {"what": TAKEN[decision.kind]},
+        lede=undo_sentence(decision) or in_words(decision),
+        button=_("Confirm: undo"),
+        placeholder=_("A mistake"),
+        number=number,
+        facts=[
+            _("%(number)s Stripe customers go back to what was in force before.") % {"number": wording.number(number)},
+            _("Customers it created are archived, unless somebody has added to them."),
+            _("It no longer holds from the moment you confirm; the headers follow in one job with progress."),
+        ],
+        start=start,
+        above="stripe:decisions",
+    )
+    return confirm_many(request, connection, proposal)
 
 
 def undone(request: HttpRequest, address: str) -> HttpResponse:

@@ -104,8 +104,23 @@ def test_a_product_the_account_does_not_have_is_refused(admin: Client, connectio
 
 
 def test_turning_billing_signal_only_off_says_what_follows(admin: Client, connection: StripeConnection) -> None:
-    page = preview(admin, scope="all", billing_signal_only="")
-    assert "each complete sync creates one customer per unmatched company domain" in page
+    for number in range(12):
+        row = StripeCustomerFactory(
+            connection=connection,
+            name=f"Company {number:02}",
+            email=f"a@company{number}.example",
+            match_state="unmatched",
+            match_reason="no_customer",
+        )
+        StripeSubscriptionFactory(connection=connection, customer_id=row.stripe_id)
+    page = " ".join(preview(admin, scope="all", billing_signal_only="").split())
+    assert "the next complete sync creates <strong>12 customers</strong>" in page
+    assert "<bdi>Company 09</bdi> · 2 more" in page
+    assert "Company 10" not in page
+
+
+def test_with_billing_signal_only_on_nobody_is_announced(admin: Client, connection: StripeConnection) -> None:
+    assert "complete sync creates" not in preview(admin, scope="all", billing_signal_only="on")
 
 
 def test_before_the_first_sync_a_save_needs_no_confirmation(admin: Client, connection: StripeConnection) -> None:
