@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from integrations.models import StripeConnection, StripeCustomer
 from integrations.stripe.pages.presenters import lists
+from integrations.stripe.pages.presenters.suggestions import FROM_CUSTOMER
 
 AT_ONCE = 100
 """How many can be chosen one by one: with them the address stays short enough for any server."""
@@ -44,7 +45,7 @@ def chosen(request: HttpRequest, connection: StripeConnection) -> Chosen | None:
     asked = request.GET
     kind = lists.KINDS.get(asked.get("from", ""), lists.UNMATCHED)
     origin = f"stripe:{kind.name}"
-    back = list_address(connection, origin, asked)
+    back = customer_address(asked) or list_address(connection, origin, asked)
     query = asked.copy()
     for name in ("to", "restore", "find"):
         query.pop(name, None)
@@ -62,6 +63,14 @@ def chosen(request: HttpRequest, connection: StripeConnection) -> Chosen | None:
     if len(known) != len(ids):
         raise Http404
     return Chosen(ids, False, origin, query.urlencode(), back)
+
+
+def customer_address(asked: QueryDict) -> str:
+    """The page of the customer, when the link began there."""
+    number = asked.get("to", "")
+    if asked.get("from") != FROM_CUSTOMER or not (number.isascii() and number.isdigit() and len(number) <= 18):
+        return ""
+    return reverse("customers:detail", kwargs={"customer_id": int(number)})
 
 
 def named(asked: QueryDict) -> list[str]:

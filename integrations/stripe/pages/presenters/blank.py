@@ -11,15 +11,19 @@ from customers import wording
 from customers.models import Customer, Status
 from customers.permissions import type_of_user, visible_customers
 from integrations.models import (
+    ConnectionState,
     IssueState,
     MatchDecision,
     Severity,
+    Standing,
     StripeConnection,
     StripeCustomer,
     StripeSubscription,
     SyncIssue,
 )
 from integrations.stripe.pages import links
+from integrations.stripe.pages.presenters.suggestions import FROM_CUSTOMER, link_address
+from integrations.stripe.rules import names
 from integrations.stripe.sync.in_force import effective
 from integrations.stripe.sync.match import WINNER_ENDED
 
@@ -28,10 +32,11 @@ CANDIDATES = 20
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A Stripe customer that has one of the customer's domains, and why it is not attached."""
+    """A Stripe customer that has one of the customer's domains; ``link`` leads to linking it, where that would help."""
 
     stripe: StripeCustomer
     url: str
+    link: str = ""
 
     @property
     def name(self) -> str:
@@ -41,13 +46,17 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """``code`` is stable, ``sentence`` what is the case, ``next_step`` what to do about it."""
+    """``code`` is stable, ``sentence`` what is the case, ``next_step`` what to do about it.
+
+    ``search`` is what to look for among the unmatched: the word of its name that tells the customer from others.
+    """
 
     code: str
     sentence: str
     next_step: str
     domains: list[str] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
+    search: str = ""
 
 
 def why_blank(customer: Customer, connection: StripeConnection, user: type_of_user) -> Blank:
@@ -82,18 +91,33 @@ def _by_domain(customer: Customer, connection: StripeConnection, user: type_of_u
             "no_domain",
             _("The customer has no domain, so no Stripe customer can be found for it."),
             _("Give it the domain of its billing e-mail."),
+            search=searchable(customer),
         )
     found = candidates(connection, domains)
-    listed = [Candidate(row, links.customer_url(connection, row.stripe_id)) for row in found]
+    listed = [_candidate(customer, connection, row) for row in found]
     if not found:
         return Blank(
             "no_stripe_customer",
             _("No Stripe customer has an e-mail at %(domains)s.") % {"domains": ", ".join(domains[:3])},
             _("Add the domain they pay with, or correct the e-mail in Stripe."),
             domains,
+            search=searchable(customer),
         )
     code, sentence, next_step = _of_candidates(customer, connection, found, user)
     return Blank(code, sentence, next_step, domains, listed)
+
+
+def searchable(customer: Customer) -> str:
+    """The first word of its name that is long enough to search for."""
+    words = names.words(customer.name)
+    return next((word for word in words if len(word) > 2), words[0] if words else "")
+
+
+def _candidate(customer: Customer, connection: StripeConnection, row: StripeCustomer) -> Candidate:
+    """One without a live subscription in scope would bring nothing, so there is no link to it."""
+    helps = row.standing == Standing.LIVE and connection.state != ConnectionState.DISCONNECTED
+    link = link_address(connection, [row.stripe_id], customer.pk, origin=FROM_CUSTOMER) if helps else ""
+    return Candidate(row, links.customer_url(connection, row.stripe_id), link)
 
 
 def domains_of(customer: Customer) -> list[str]:

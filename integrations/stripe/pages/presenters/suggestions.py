@@ -13,6 +13,9 @@ from customers.models import Customer
 from integrations.models import StripeConnection, StripeCustomer
 from integrations.stripe.sync.suggestions import Evidence, Suggestion
 
+FROM_CUSTOMER = "customer"
+"""The origin of a link that begins on the page of the customer, and ends there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Suggested:

@@ -11,8 +11,11 @@ import pytest
 from customers.models import Activity, Customer, Environment
 from integrations.models import DecisionKind, MemberEffect, Mode, StripeConnection, StripeCustomer
 from integrations.stripe.sync import customers_from_stripe
+from integrations.stripe.sync.match import Options
+from integrations.stripe.sync.scope_sql import Scope
 from tests.factories import (
     LONG_AGO,
+    CustomerDomainFactory,
     CustomerFactory,
     StripeConnectionFactory,
     StripeCustomerFactory,
@@ -102,3 +105,50 @@ def test_a_second_run_makes_nobody_again(live: StripeConnection) -> None:
     create(live)
 
     assert create(live) == 0
+
+
+@pytest.mark.parametrize("as_extra", [False, True])
+def test_a_run_does_not_bring_back_what_somebody_archived(live: StripeConnection, as_extra: bool) -> None:
+    archived = CustomerFactory(name="Acme", domain="other.com" if as_extra else "acme.com", status="archived")
+    if as_extra:
+        CustomerDomainFactory(customer=archived, domain="acme.com")
+    subscriber(live, "a@acme.com")
+
+    assert create(live) == 0
+    assert customers_from_stripe.missing(live).number == 0
+
+
+def test_it_is_said_beforehand_how_many_and_under_which_names(live: StripeConnection) -> None:
+    for number in range(12):
+        subscriber(live, f"a@company{number}.com", name=f"Company {number:02}")
+    subscriber(live, "b@company0.com", name="Younger", created=LONG_AGO + timedelta(days=1))
+    subscriber(live, "jane@gmail.com", name="Jane")
+    derive_all(live)
+
+    found = customers_from_stripe.missing(live)
+
+    assert (found.number, found.names, found.more) == (12, [f"Company {number:02}" for number in range(10)], 2)
+    assert not Customer.objects.exists()
+    assert customers_from_stripe.create(live) == 12
+
+
+def test_beforehand_goes_by_the_scope_that_is_not_saved_yet(live: StripeConnection) -> None:
+    subscriber(live, "a@acme.com")
+    derive_all(live)
+    options = Options(Scope(products=("prod_other",)), match_personal_emails=False)
+
+    assert customers_from_stripe.missing(live).number == 1
+    assert customers_from_stripe.missing(live, options).number == 0
+
+
+def test_a_decision_counts_each_other_e_mail_once(live: StripeConnection) -> None:
+    rows = [
+        subscriber(live, "a@acme.com", name="Acme"),
+        subscriber(live, "b@acme.com", name="Acme Two"),
+        subscriber(live, "jane@gmail.com", name=""),
+        subscriber(live, "", name="", stripe_id="cus_nameless"),
+    ]
+
+    found = customers_from_stripe.would_be_created(live, [row.stripe_id for row in rows])
+
+    assert (found.number, found.names) == (3, ["Acme", "cus_nameless", "jane@gmail.com"])
