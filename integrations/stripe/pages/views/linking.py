@@ -106,7 +106,7 @@ def choose(request: HttpRequest, connection: StripeConnection, found: Chosen) ->
     above = reverse(found.origin, args=[connection.mode])
     context = {
         "choice": present_choice(request, connection, found),
-        "number": len(found.stripe_ids),
+        "how_many": len(found.stripe_ids),
         "back": found.back,
         "trail": [*trail(connection, _("Link"))[:-1], (str(ABOVE[found.origin]), above), (_("Link"), "")],
     }

@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from integrations.models import MatchDecision, Mode, Notice, StripeConnection
+from customers.models import PersonalDomain
+from integrations.models import DecisionJob, MatchDecision, Mode, Notice, StripeConnection
 from integrations.stripe.pages.urls import urlpatterns
 from tests.factories import AdminFactory, CustomerFactory, OwnerFactory, StaffFactory, UserFactory
 from tests.integrations.stripe.pages.factories import (
@@ -70,6 +71,25 @@ TABLE = [
     ("POST", "decide_split", DECIDERS),
     ("GET", "decide_undo", DECIDERS),
     ("POST", "decide_undo", DECIDERS),
+    ("GET", "decide_link", DECIDERS),
+    ("POST", "decide_link", DECIDERS),
+    ("GET", "decide_suggested", DECIDERS),
+    ("POST", "decide_suggested", DECIDERS),
+    ("GET", "decide_create", DECIDERS),
+    ("POST", "decide_create", DECIDERS),
+    ("GET", "decide_ignore", DECIDERS),
+    ("POST", "decide_ignore", DECIDERS),
+    ("GET", "decide_file", DECIDERS),
+    ("POST", "decide_file", DECIDERS),
+    ("GET", "decision_job", DECIDERS),
+    ("POST", "decision_job_stop", DECIDERS),
+    ("GET", "unmatched_csv", LOG_READERS),
+    ("GET", "skipped_csv", LOG_READERS),
+    ("GET", "personal_domains", LOG_READERS),
+    ("GET", "personal_domain_change", ADMINS),
+    ("POST", "personal_domain_change", ADMINS),
+    ("GET", "personal_domain_remove", ADMINS),
+    ("POST", "personal_domain_remove", ADMINS),
     ("GET", "decisions", DECIDERS),
     ("GET", "log", LOG_READERS),
     ("GET", "run_detail", LOG_READERS),
@@ -93,23 +113,39 @@ def address(view: str) -> str:
     connection = ConnectionFactory(mode=Mode.TEST, state="disconnected")
     if view in ("callback", "what_we_store"):
         return reverse(f"stripe:{view}")
-    if view == "ambiguous_group" or view.startswith("decide_"):
+    if view in ("decide_link", "decide_suggested", "decide_create", "decide_ignore"):
+        row = StripeCustomerFactory(connection=connection)
+        return reverse(f"stripe:{view}", args=[connection.mode]) + f"?stripe={row.stripe_id}"
+    if view == "ambiguous_group" or (view.startswith("decide_") and view != "decide_file"):
         return deciding_address(view, connection)
     if view in ("receipt", "resync", "customer_decisions"):
         customer = CustomerFactory(billed=True, environment="staging")
         StripeCustomerFactory(connection=connection, customer=customer)
         return reverse(f"stripe:{view}", args=[customer.pk])
-    arguments: list[Any] = [connection.mode]
-    if view in ("run_cancel", "run_detail"):
-        arguments.append(RunFactory(connection=connection).pk)
-    if view == "attempt_retry":
-        arguments.append(AttemptFactory(connection=connection, stripe_customer_id="cus_1").pk)
-    if view == "notice_dismiss":
-        arguments.append(Notice.objects.create(connection=connection, kind="drift", about="x").pk)
-    if view == "issue_retry":
-        arguments.append(IssueFactory(connection=connection).pk)
+    arguments = [connection.mode, *row_behind(view, connection)]
     query = "?of=outside_scope" if view == "mrr_subscriptions" else ""
     return reverse(f"stripe:{view}", args=arguments) + query
+
+
+def row_behind(view: str, connection: StripeConnection) -> list[int]:
+    """The number of the row a view is about; nothing for one that is about none."""
+    made: dict[str, Any] = {
+        "run_cancel": lambda: RunFactory(connection=connection),
+        "run_detail": lambda: RunFactory(connection=connection),
+        "decision_job": lambda: job(connection),
+        "decision_job_stop": lambda: job(connection),
+        "personal_domain_remove": lambda: PersonalDomain.objects.create(domain="isp.example"),
+        "attempt_retry": lambda: AttemptFactory(connection=connection, stripe_customer_id="cus_1"),
+        "notice_dismiss": lambda: Notice.objects.create(connection=connection, kind="drift", about="x"),
+        "issue_retry": lambda: IssueFactory(connection=connection),
+    }
+    return [made[view]().pk] if view in made else []
+
+
+def job(connection: StripeConnection) -> DecisionJob:
+    """A decision job that waits."""
+    decision = MatchDecision.objects.create(connection=connection, kind="ignore", reason="Why")
+    return DecisionJob.objects.create(connection=connection, decision=decision, action="ignore")
 
 
 def deciding_address(view: str, connection: StripeConnection) -> str:
@@ -174,6 +210,7 @@ def test_the_table_names_every_view() -> None:
         "secret_add",
         "rotation_finish",
         "secrets_forget",
+        "decision_job_stop",
         "resync",
     ],
 )
