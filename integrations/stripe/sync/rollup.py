@@ -22,6 +22,7 @@ from integrations.stripe.rules.summary import Summary, summarise
 from integrations.stripe.sync.attached import Attached, AttachedReader, Look
 from integrations.stripe.sync.contributions import Change
 from integrations.stripe.sync.history import History
+from integrations.stripe.sync.insert import insert, insert_rows
 from integrations.stripe.sync.scope_sql import Scope
 
 SOURCE = "stripe"
@@ -59,7 +60,7 @@ class Written:
     """What one roll-up has to write; ``changed`` names the fields that changed, by customer."""
 
     customers: list[Customer] = field(default_factory=list)
-    summaries: list[BillingSummary] = field(default_factory=list)
+    summaries: list[dict[str, Any]] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
     points: list[MrrPoint] = field(default_factory=list)
     activities: list[Activity] = field(default_factory=list)
@@ -188,28 +189,28 @@ class Rollup:
             setattr(customer, name, value)
         return is_dirty
 
-    def _summary(self, customer: Customer, found: Attached, summary: Summary, status: PaymentStatus) -> BillingSummary:
+    def _summary(self, customer: Customer, found: Attached, summary: Summary, status: PaymentStatus) -> dict[str, Any]:
         reason = status.reason
         if reason.subscription and reason.subscription not in {each.stripe_id for each in found.subscriptions}:
             reason = msgspec.structs.replace(reason, outside_scope=True)
         counts: dict[str, int] = defaultdict(int)
         for problem in found.problems:
             counts[problem] += 1
-        return BillingSummary(
-            customer_id=customer.pk,
-            connection=self.connection,
-            payment_reason=msgspec.to_builtins(reason),
-            also_open=msgspec.to_builtins(status.also_open) if status.also_open else None,
-            incomplete=[
+        return {
+            "customer_id": customer.pk,
+            "connection_id": self.connection.pk,
+            "payment_reason": msgspec.to_builtins(reason),
+            "also_open": msgspec.to_builtins(status.also_open) if status.also_open else None,
+            "incomplete": [
                 {"code": problem.partition(" ")[0], "subject": problem.partition(" ")[2], "subscriptions": number}
                 for problem, number in sorted(counts.items())
             ],
-            problems=[f"{problem.code} {problem.subject}"[:300] for problem in status.problems],
-            mrr_exact=found.mrr,
-            primary_subscription=summary.primary_subscription,
-            live_subscriptions=summary.live_subscriptions,
-            computed_at=self.now,
-        )
+            "problems": [f"{problem.code} {problem.subject}"[:300] for problem in status.problems],
+            "mrr_exact": found.mrr,
+            "primary_subscription": summary.primary_subscription,
+            "live_subscriptions": summary.live_subscriptions,
+            "computed_at": self.now,
+        }
 
     def _save(self, written: Written, known: Mapping[int, BillingSummary]) -> None:
         """Write what was noted: the billing columns of customers and no others, summaries, points and entries."""
@@ -220,24 +221,18 @@ class Rollup:
         save_summaries(written.summaries, known)
         if written.gone:
             BillingSummary.objects.filter(customer_id__in=written.gone).delete()
-        MrrPoint.objects.bulk_create(written.points)
-        Activity.objects.bulk_create(written.activities)
+        insert(MrrPoint, written.points)
+        insert(Activity, written.activities)
 
 
-def save_summaries(summaries: Iterable[BillingSummary], known: Mapping[int, BillingSummary]) -> None:
+def save_summaries(summaries: Iterable[dict[str, Any]], known: Mapping[int, BillingSummary]) -> None:
     """Write the summaries that say something new; ``computed_at`` alone is no news."""
-    fields = [each for each in BillingSummary._meta.concrete_fields if each.name not in ("customer", "computed_at")]
     news = []
-    for summary in summaries:
-        old = known.get(summary.customer_id)
-        if old is None or any(getattr(old, each.attname) != getattr(summary, each.attname) for each in fields):
-            news.append(summary)
-    BillingSummary.objects.bulk_create(
-        news,
-        update_conflicts=True,
-        unique_fields=["customer"],
-        update_fields=[*(each.name for each in fields), "computed_at"],
-    )
+    for row in summaries:
+        old = known.get(row["customer_id"])
+        if old is None or any(getattr(old, name) != value for name, value in row.items() if name != "computed_at"):
+            news.append(row)
+    insert_rows(BillingSummary, news, replace_by="customer_id")
 
 
 def having_history(customer_ids: Iterable[int]) -> set[int]:
