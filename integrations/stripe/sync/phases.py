@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import connection as database
 from django.db import transaction
@@ -17,8 +16,9 @@ from django.db import transaction
 from integrations.errors import IntegrationError
 from integrations.stripe.api.permissions import PERMISSIONS, probe
 from integrations.stripe.sync import customers_from_stripe, derive, match, rates
-from integrations.stripe.sync.fetch import Fetched, Fetcher, first_lanes
+from integrations.stripe.sync.fetch import Fetched, Fetcher
 from integrations.stripe.sync.invoices import reread_invoices, settle, skim_paid_invoices
+from integrations.stripe.sync.lanes import Split, Stored, first_lanes
 from integrations.stripe.sync.payments import drop_closed_payments, read_intents, read_payments
 from integrations.stripe.sync.rows import Batch
 from integrations.stripe.sync.unseen import read_unseen
@@ -34,8 +34,6 @@ from integrations.stripe.sync.walks import (
     Walk,
 )
 from integrations.stripe.sync.work import StoppedError, Work
-
-Lanes = list[dict[str, Any]]
 
 PAGES_A_BATCH = 5
 SUBSCRIBED_TABLES = (
@@ -116,18 +114,21 @@ def walk(work: Work, what: Walk) -> bool:
     return all(lane["done"] for lane in lanes)
 
 
-def write_pages(work: Work, what: Walk, lanes: Lanes, pages: Iterable[Fetched]) -> None:
+def write_pages(work: Work, what: Walk, lanes: list[Stored], pages: Iterable[Fetched | Split]) -> None:
     """Write pages as they come, until the last or the end of the slice; what came before an error is written too."""
     held: list[Fetched] = []
     try:
         for fetched in pages:
+            if isinstance(fetched, Split):
+                fetched.apply(lanes)
+                continue
             if fetched.lane is None:
                 work.keep_lease()
             else:
                 held.append(fetched)
             if work.is_over:
                 break
-            if len(held) >= PAGES_A_BATCH or fetched.done or fetched.lane is None:
+            if len(held) >= PAGES_A_BATCH or fetched.lane is None:
                 write_held(work, what, lanes, held)
     except (IntegrationError, StoppedError):
         write_held(work, what, lanes, held)
@@ -135,7 +136,7 @@ def write_pages(work: Work, what: Walk, lanes: Lanes, pages: Iterable[Fetched]) 
     write_held(work, what, lanes, held)
 
 
-def write_held(work: Work, what: Walk, lanes: Lanes, held: list[Fetched]) -> None:
+def write_held(work: Work, what: Walk, lanes: list[Stored], held: list[Fetched]) -> None:
     """Write the pages held back, and move their lanes behind them in the same transaction."""
     if not held:
         return

@@ -72,6 +72,7 @@ class Walk:
 
     ``resource`` is the endpoint and names its expansions, ``permission`` what reading it needs. ``add`` puts a decoded
     object into a batch. ``seen`` is what the walk proves to exist; ``complete`` reads what a list leaves out.
+    ``in_lanes``: the list is long and takes bounds of ``created``, so it may be read in several lanes at once.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Walk:
     seen: SeenId.Kind | None = None
     complete: Completer | None = None
     counts_as_read: bool = False
+    in_lanes: bool = False
 
     @property
     def path(self) -> str:
@@ -148,8 +150,17 @@ SUBSCRIPTIONS = Walk(
     seen=SeenId.Kind.SUBSCRIPTION,
     complete=complete_items,
     counts_as_read=True,
+    in_lanes=True,
 )
-CUSTOMERS = Walk("customers", "Reading customers", "customers", "customer_read", Customer, Batch.add_customer)
+CUSTOMERS = Walk(
+    "customers",
+    "Reading customers",
+    "customers",
+    "customer_read",
+    Customer,
+    Batch.add_customer,
+    in_lanes=True,
+)
 PAYMENTS = Walk(
     "payments",
     "Reading open payments",
@@ -169,6 +180,7 @@ OPEN_INVOICES = Walk(
     Batch.add_invoice,
     {"status": "open"},
     seen=SeenId.Kind.OPEN_INVOICE,
+    in_lanes=True,
 )
 UNCOLLECTIBLE_INVOICES = Walk(
     "uncollectible_invoices",
@@ -179,6 +191,7 @@ UNCOLLECTIBLE_INVOICES = Walk(
     Batch.add_invoice,
     {"status": "uncollectible"},
     seen=SeenId.Kind.OPEN_INVOICE,
+    in_lanes=True,
 )
 PAID_INVOICES = Walk(
     "paid_invoices",
@@ -188,4 +201,5 @@ PAID_INVOICES = Walk(
     Invoice,
     Batch.add_invoice,
     {"status": "paid"},
+    in_lanes=True,
 )
