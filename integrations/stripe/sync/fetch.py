@@ -137,9 +137,8 @@ class Fetcher:
     def _read(self, number: int) -> Iterator[Fetched]:
         lane = self.lanes.lanes[number]
         after, created = lane.after, lane.created
-        for page in iterate(
-            self.reader, self.walk.path, self._params(number), starting_after=after, last_created=created
-        ):
+        params = self._params(number)
+        for page in iterate(self.reader, self.walk.path, params, starting_after=after, last_created=created):
             batch = self._decode(page)
             cursor = cursor_of(page)
             if cursor is not None:

@@ -73,6 +73,7 @@ class Walk:
     ``resource`` is the endpoint and names its expansions, ``permission`` what reading it needs. ``add`` puts a decoded
     object into a batch. ``seen`` is what the walk proves to exist; ``complete`` reads what a list leaves out.
     ``in_lanes``: the list is long and takes bounds of ``created``, so it may be read in several lanes at once.
+    ``expanded``: what its objects refer to is wanted along with them.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Walk:
     complete: Completer | None = None
     counts_as_read: bool = False
     in_lanes: bool = False
+    expanded: bool = True
 
     @property
     def path(self) -> str:
@@ -94,8 +96,9 @@ class Walk:
 
     def parameters(self, connection: StripeConnection, kind: str) -> dict[str, object]:
         """What to ask for, given what may be expanded; a nightly run leaves ended subscriptions out."""
-        expand = expand_list(self.resource, connection.permissions, can_expand=connection.can_expand)
-        params = {**self.params, "expand": expand}
+        params = dict(self.params)
+        if self.expanded:
+            params["expand"] = expand_list(self.resource, connection.permissions, can_expand=connection.can_expand)
         if self.name == "subscriptions" and kind != RunKind.NIGHTLY:
             params["status"] = "all"
         return params
@@ -202,4 +205,5 @@ PAID_INVOICES = Walk(
     Batch.add_invoice,
     {"status": "paid"},
     in_lanes=True,
+    expanded=False,
 )
