@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import cProfile
+import csv
 import pstats
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
 from django.db import connection as database
 
+from bench.fill import fill
+from bench.floor import floor
 from bench.measure import measured, peak_memory_mb
+from bench.pages import pages
+from customers.models import Customer
 from integrations.models import Mode, RunKind
 from integrations.stripe.sync import connections, runs
 
@@ -31,23 +37,18 @@ def prepare() -> dict[str, Any]:
         return {"postgresql": cursor.fetchone()[0]}
 
 
-def crm(rows: list[list[str]]) -> dict[str, Any]:
-    """The customers of a CRM file: name, domain, owner, status, environment."""
-    from customers.models import Customer
-
+def crm(path: str) -> dict[str, Any]:
+    """The customers of a CRM file as ours, and a connection to the sandbox."""
+    with Path(path).open() as file:
+        rows = list(csv.DictReader(file))
     Customer.objects.bulk_create(
-        (Customer(name=row[0], domain=row[1], status=row[3] or "active", environment=row[4]) for row in rows),
+        (Customer(**{name: row[name] for name in ("name", "domain", "status", "environment")}) for row in rows),
         batch_size=2000,
     )
+    connections.connect_by_key(Mode.LIVE, key=KEY, actor=None)
     with database.cursor() as cursor:
         cursor.execute("ANALYZE customers_customer")
     return {"customers": len(rows)}
-
-
-def connect() -> dict[str, Any]:
-    """The connection to the sandbox that every sync uses."""
-    connections.connect_by_key(Mode.LIVE, key=KEY, actor=None)
-    return {}
 
 
 def sync(kind: str = RunKind.FULL, profile: bool = False) -> dict[str, Any]:
@@ -83,4 +84,11 @@ def sync(kind: str = RunKind.FULL, profile: bool = False) -> dict[str, Any]:
     }
 
 
-TASKS: dict[str, Callable[..., dict[str, Any]]] = {"prepare": prepare, "crm": crm, "connect": connect, "sync": sync}
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "prepare": prepare,
+    "crm": crm,
+    "sync": sync,
+    "floor": lambda paid_pages: floor(KEY, paid_pages),
+    "fill": fill,
+    "pages": pages,
+}
