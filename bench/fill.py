@@ -100,10 +100,10 @@ STATEMENTS = (
     """,
     """
     INSERT INTO integrations_syncrun (connection_id, kind, state, started_at, finished_at, cancel_requested, phase,
-        checkpoint, claims, read, expected, api_requests, own_reads, subscriptions, stripe_customers, matched, unmatched,
-        skipped, ambiguous, failed, warnings, rows_written, error_code, error_detail)
-    SELECT %(connection)s, 'full', 'succeeded', now(), now(), FALSE, 'figures', '{}', 0, 120000, 120000, 1200, 0, 120000,
-        120000, 91900, 24000, 4100, 3800, 0, 0, 0, '', '' FROM generate_series(1, 30)
+        checkpoint, claims, read, expected, api_requests, own_reads, subscriptions, stripe_customers, matched,
+        unmatched, skipped, ambiguous, failed, warnings, rows_written, error_code, error_detail)
+    SELECT %(connection)s, 'full', 'succeeded', now(), now(), FALSE, 'figures', '{}', 0, 120000, 120000, 1200, 0,
+        120000, 120000, 91900, 24000, 4100, 3800, 0, 0, 0, '', '' FROM generate_series(1, 30)
     """,
 )
 

@@ -1,6 +1,6 @@
 """The floor: fetch a page, decode it, COPY it; no objects of the product's, no checkpoint, nothing kept up to date.
 
-What a run costs is told as a multiple of this loop over the same pages, so that figures of two machines can be compared.
+What a run costs is told as a multiple of this loop over the same pages, so that two machines can be compared.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def pages(session: requests.Session, connection: StripeConnection, walk: walks.W
 def copy(cursor: Any, resource: str, objects: list[Any]) -> None:
     """Send the objects of a page, as they were decoded; an invoice that came before is left out."""
     lines = [
-        b"%s-%s\t%s\t%s\n" % (resource.encode(), each.id.encode(), resource.encode(), escaped(msgspec.json.encode(each)))
+        b"%s-%s\t%s\t%s\n"
+        % (resource.encode(), each.id.encode(), resource.encode(), escaped(msgspec.json.encode(each)))
         for each in objects
     ]
     with cursor.copy("COPY floor_page FROM STDIN") as sent:

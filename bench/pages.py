@@ -14,7 +14,7 @@ from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bench.measure import percentile
+from bench.measure import backend_process, cpu_of, percentile
 from customers.models import Customer
 
 ROUNDS = 15
@@ -67,20 +67,25 @@ def measure(client: Client, name: str, path: str, rounds: int) -> dict[str, Any]
     """The queries of one page and the time of several."""
     with CaptureQueriesContext(database) as queries:
         status = client.get(path).status_code
+    number = len(queries.captured_queries)
     slowest = max(queries.captured_queries, key=lambda each: float(each["time"]))
     times, busy = [], []
+    backend = backend_process()
+    before = cpu_of(backend)
     for _round in range(rounds):
         began, cpu = time.perf_counter(), time.process_time()
         client.get(path)
         times.append((time.perf_counter() - began) * 1000)
         busy.append((time.process_time() - cpu) * 1000)
+    after = cpu_of(backend)
     return {
         "name": name,
         "status": status,
-        "queries": len(queries),
+        "queries": number,
         "p50": percentile(times, 0.5),
         "p95": percentile(times, 0.95),
         "least": min(times),
         "cpu": percentile(busy, 0.5),
+        "database_cpu": None if before is None or after is None else (after - before) * 1000 / rounds,
         "slowest": [float(slowest["time"]) * 1000, slowest["sql"][:3000]],
     }

@@ -15,6 +15,7 @@ from integrations.models.drift import DriftEntry, DriftKind, DriftReport
 from integrations.models.event import StripeEvent
 from integrations.models.heartbeat import WorkerHeartbeat
 from integrations.models.issue import IssueState, Severity, SyncIssue
+from integrations.models.kept import KeptFigures
 from integrations.models.mirror import (
     MatchState,
     Standing,
@@ -48,6 +49,7 @@ __all__ = [
     "DriftReport",
     "ExchangeRate",
     "IssueState",
+    "KeptFigures",
     "LastVisit",
     "MatchDecision",
     "MatchDecisionMember",

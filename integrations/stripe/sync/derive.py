@@ -27,7 +27,7 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.stripe.rules.money import Rates
-from integrations.stripe.sync import issues, match, rates
+from integrations.stripe.sync import issues, kept, match, rates
 from integrations.stripe.sync.clock import DatabaseClock
 from integrations.stripe.sync.contributions import Contributions
 from integrations.stripe.sync.rollup import SOURCE, Rollup
@@ -45,6 +45,7 @@ def lock(connection: StripeConnection) -> Iterator[None]:
         with database.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, connection.pk])
         yield
+        kept.age(connection)
 
 
 def rematch(
@@ -67,6 +68,7 @@ def rematch(
     changed: dict[int, list[str]] = {}
     with lock(connection):
         touched = match.rematch(connection, subset) | customer_ids
+        kept.forget(connection)
         if not has_written(connection):
             return changed
         if everything:

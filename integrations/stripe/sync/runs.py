@@ -30,7 +30,7 @@ from integrations.models import (
     WorkerHeartbeat,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import counts, issues, lease, rates, tokens
+from integrations.stripe.sync import counts, issues, kept, lease, rates, tokens
 from integrations.stripe.sync.lease import Lease, LeaseLostError
 from integrations.stripe.sync.phases import PHASES, require_access, step
 from integrations.stripe.sync.work import StoppedError, Work
@@ -258,3 +258,4 @@ def finish(held: Lease, state: str, *, requests: int = 0, error_code: str = "", 
         if not ended:
             raise LeaseLostError
         SeenId.objects.filter(run=run).delete()
+        kept.forget(run.connection)
