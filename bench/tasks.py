@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cProfile
 import csv
+import math
 import pstats
 import sys
 from collections.abc import Callable
@@ -18,8 +19,9 @@ from bench.floor import floor
 from bench.measure import measured, peak_memory_mb
 from bench.pages import pages
 from customers.models import Customer
-from integrations.models import Mode, RunKind
+from integrations.models import Mode, RunKind, StripeInvoice, SyncRun
 from integrations.stripe.sync import connections, runs
+from integrations.stripe.sync.rows import moment
 
 KEY = "rk_live_all"
 
@@ -75,13 +77,22 @@ def sync(kind: str = RunKind.FULL, profile: bool = False) -> dict[str, Any]:
         "database_cpu": cost.database_cpu,
         "memory_mb": peak_memory_mb(),
         "statements": cost.statements,
-        "requests": run.api_requests,
+        "paid_pages": paid_pages(run),
         "own_reads": run.own_reads,
         "read": run.read,
         "rows_written": run.rows_written,
         "matched": run.matched,
         "by_kind": sorted(((seconds, count, sql) for sql, (count, seconds) in cost.by_kind.items()), reverse=True)[:25],
     }
+
+
+def paid_pages(run: SyncRun) -> int:
+    """How many pages of paid invoices the run read: what its lanes cover tells."""
+    lanes = run.checkpoint["walks"].get("paid_invoices", [])
+    if not lanes:
+        return 0
+    since = min(lane["from"] or 0 for lane in lanes)
+    return math.ceil(StripeInvoice.objects.filter(created__gte=moment(since)).count() / 100)
 
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
