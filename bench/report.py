@@ -105,8 +105,8 @@ def machine(postgresql: str) -> str:
     load = os.getloadavg()[0]
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC · {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()} "
-        f"{platform.machine()} · Python {platform.python_version()} · PostgreSQL {postgresql} · load {load:.1f} when it "
-        "began · the sandbox, the runner and the database share the cores"
+        f"{platform.machine()} · Python {platform.python_version()} · PostgreSQL {postgresql} · load {load:.1f} at "
+        "the end · the sandbox, the runner and the database share the cores"
     )
 
 

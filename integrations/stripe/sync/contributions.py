@@ -69,7 +69,7 @@ class Contributions:
         """Bring the subscriptions of these Stripe customers up to date; returns those whose receipt moved."""
         ids = sorted(stripe_customer_ids)
         stored = list(
-            StripeSubscription.objects.filter(connection=self.connection, customer_id__in=ids)
+            StripeSubscription.objects.filter(connection=self.connection, customer_id__any=ids)
             .annotate(text=Cast(F("data"), TextField()), receipt_text=Cast(F("receipt"), TextField()))
             .values_list("text", "receipt_text", *COMPARED)
         )
@@ -101,7 +101,7 @@ class Contributions:
     def _customer_discounts(self, ids: list[str]) -> dict[str, Discount]:
         """The customers' own discounts, of the few that have one."""
         rows = StripeCustomer.objects.filter(
-            connection=self.connection, stripe_id__in=ids, data__discount__isnull=False
+            connection=self.connection, stripe_id__any=ids, data__discount__isnull=False
         ).values_list("stripe_id", "data")
         found = {}
         for stripe_id, data in rows:

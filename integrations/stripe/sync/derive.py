@@ -33,7 +33,7 @@ from integrations.stripe.sync.contributions import Contributions
 from integrations.stripe.sync.rollup import SOURCE, Rollup
 
 LOCK_SPACE = 0x5354  # "ST": keeps our advisory locks apart from anybody else's
-CHUNK = 500
+CHUNK = 1000
 
 T = TypeVar("T", int, str)
 
@@ -188,7 +188,7 @@ def rates_changed(connection: StripeConnection, currencies: Collection[str] | No
 
 def on_customers(connection: StripeConnection, customer_ids: Iterable[int]) -> list[str]:
     """The Stripe customers that are on these Pivotal customers."""
-    rows = StripeCustomer.objects.filter(connection=connection, customer_id__in=list(customer_ids))
+    rows = StripeCustomer.objects.filter(connection=connection, customer_id__any=list(customer_ids))
     return list(rows.values_list("stripe_id", flat=True))
 
 

@@ -37,7 +37,7 @@ from integrations.stripe.sync.walks import (
 )
 from integrations.stripe.sync.work import StoppedError, Work
 
-PAGES_A_BATCH = 5
+PAGES_A_BATCH = 10
 SUBSCRIBED_TABLES = (
     "integrations_seenid",
     "integrations_stripecustomer",

@@ -62,7 +62,7 @@ class Written:
     customers: list[Customer] = field(default_factory=list)
     summaries: list[dict[str, Any]] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
-    points: list[MrrPoint] = field(default_factory=list)
+    points: list[dict[str, Any]] = field(default_factory=list)
     activities: list[Activity] = field(default_factory=list)
     changed: dict[int, list[str]] = field(default_factory=dict)
 
@@ -100,9 +100,10 @@ class Rollup:
         with something else.
         """
         locked = list(
-            Customer.objects.select_for_update(of=("self",)).filter(pk__in=sorted(customer_ids)).order_by("pk")
+            Customer.objects.select_for_update(of=("self",)).filter(pk__any=sorted(customer_ids)).order_by("pk")
         )
-        summaries = BillingSummary.objects.in_bulk([customer.pk for customer in locked])
+        known = BillingSummary.objects.filter(pk__any=[customer.pk for customer in locked])
+        summaries = {summary.customer_id: summary for summary in known}
         mine = [customer for customer in locked if self._is_mine(customer, summaries.get(customer.pk))]
         numbers = [customer.pk for customer in mine]
         attached = self.reader.read(numbers, Look(as_of, looked_at) if as_of is not None else None)
@@ -139,7 +140,7 @@ class Rollup:
         cause = self.history.cause(found, old, context.receipts) if "mrr" in names else ""
         point = MrrPoint.Cause.FIRST_SYNC if is_attached and customer.pk not in context.with_history else cause
         if point:
-            written.points.append(MrrPoint(customer=customer, at=self.now, mrr=customer.mrr, cause=point))
+            written.points.append({"customer_id": customer.pk, "at": self.now, "mrr": customer.mrr, "cause": point})
         written.activities += self.history.entries(
             customer, before, names, was_attached=was_attached, is_attached=is_attached, cause=cause
         )
@@ -221,7 +222,7 @@ class Rollup:
         save_summaries(written.summaries, known)
         if written.gone:
             BillingSummary.objects.filter(customer_id__in=written.gone).delete()
-        insert(MrrPoint, written.points)
+        insert_rows(MrrPoint, written.points)
         insert(Activity, written.activities)
 
 
@@ -237,5 +238,5 @@ def save_summaries(summaries: Iterable[dict[str, Any]], known: Mapping[int, Bill
 
 def having_history(customer_ids: Iterable[int]) -> set[int]:
     """Those of these customers that have a point of MRR already."""
-    points = MrrPoint.objects.filter(customer_id__in=list(customer_ids))
+    points = MrrPoint.objects.filter(customer_id__any=list(customer_ids))
     return set(points.values_list("customer_id", flat=True).distinct())
