@@ -14,8 +14,11 @@ def main() -> int:
     """Do one task and print what it found."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pivotal.settings")
     django.setup()
+    from django.conf import settings
+
     from bench import tasks
 
+    settings.DEBUG = False  # with it Django keeps the text of every statement, rows and all
     options: dict[str, Any] = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
     sys.stdout.write(json.dumps(tasks.TASKS[sys.argv[1]](**options)) + "\n")
     return 0

@@ -23,7 +23,6 @@ STRIPE = "/admin/integrations/stripe/live/"
 
 def pages(rounds: int = ROUNDS) -> dict[str, Any]:
     """Each page once for its queries, then several times for its time; in milliseconds."""
-    settings.DEBUG = False
     settings.ALLOWED_HOSTS = ["*"]
     client = Client()
     client.force_login(User.objects.get(username="owner"))
