@@ -9,6 +9,8 @@ PREFIX = "pivotal: "
 SCHEDULES: dict[str, dict[str, object]] = {
     # Queues runs whose lease is over again, wakes the inbox, and is the worker's sign of life.
     "watchdog": {"func": "integrations.stripe.tasks.watchdog", "schedule_type": Schedule.MINUTES, "minutes": 1},
+    # Asks Stripe for events where it is time to: a quiet account less often, and so one whose webhooks arrive.
+    "poll": {"func": "integrations.stripe.tasks.poll_events", "schedule_type": Schedule.MINUTES, "minutes": 1},
     # What changes without any event: a trial that ends, a discount that runs out, the nightly run.
     "clock": {"func": "integrations.stripe.tasks.clock", "schedule_type": Schedule.MINUTES, "minutes": 1},
     # Old calls, events and log entries.

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from integrations.stripe.sync import announcements, housekeeping, runs
+from integrations.stripe.sync import announcements, housekeeping, inbox, polling, runs
 
 
 def continue_run(run_id: int) -> None:
     """A run may go on."""
     runs.continue_run(run_id)
+
+
+def drain_inbox(connection_id: int) -> None:
+    """There is something in an inbox."""
+    inbox.drain(connection_id)
+
+
+def poll_events() -> None:
+    """Each minute: ask for events where it is time to."""
+    polling.poll_due()
 
 
 def watchdog() -> None:

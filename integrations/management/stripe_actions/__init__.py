@@ -2,6 +2,6 @@
 
 from integrations.management.stripe_actions.connecting import connect, disconnect, scope, set_options
 from integrations.management.stripe_actions.reporting import calls, explain, status
-from integrations.management.stripe_actions.syncing import refresh, sync
+from integrations.management.stripe_actions.syncing import poll, refresh, sync
 
-__all__ = ["calls", "connect", "disconnect", "explain", "refresh", "scope", "set_options", "status", "sync"]
+__all__ = ["calls", "connect", "disconnect", "explain", "poll", "refresh", "scope", "set_options", "status", "sync"]

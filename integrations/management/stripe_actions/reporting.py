@@ -11,9 +11,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from customers.models import Customer
 from integrations.errors import IntegrationError
-from integrations.models import ApiCall, StripeEvent, SyncIssue, SyncRun
+from integrations.models import ApiCall, SyncIssue, SyncRun
 from integrations.stripe.rules.receipt import WHY_ZERO
-from integrations.stripe.sync import connections, counts, runs
+from integrations.stripe.sync import connections, counts, inbox, runs
+from integrations.stripe.sync.calls import reads_this_month
 from integrations.stripe.sync.explain import Explanation
 from integrations.stripe.sync.explain import explain as explanation_of
 
@@ -38,7 +39,8 @@ def status(command: BaseCommand, options: dict[str, Any]) -> None:
         "last_incremental_update": iso(connection.last_incremental_update_at),
         "last_look": iso(connection.last_look_at),
         "last_run": run_object(run) if run else None,
-        "backlog": StripeEvent.objects.filter(connection=connection, state="waiting").count(),
+        "backlog": inbox.backlog(connection).events,
+        "reads_this_month": reads_this_month(connection),
         "open_issues": SyncIssue.objects.filter(connection=connection, state="open").count(),
         "counts": {
             name: getattr(found, name)

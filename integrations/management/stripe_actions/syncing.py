@@ -10,12 +10,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, close_old_connections
+from django.utils import timezone
 from tqdm import tqdm
 
 from integrations.errors import IntegrationError
 from integrations.management.stripe_actions.connecting import say_counts
 from integrations.models import RunKind, RunState, SyncIssue, SyncRun
-from integrations.stripe.sync import connections, counts, lease, progress, runs
+from integrations.stripe.sync import connections, counts, inbox, lease, polling, progress, runs
 from integrations.stripe.sync import refresh as refreshing
 
 POLL_SECONDS = 0.5
@@ -79,6 +80,7 @@ class Driver:
             if not self.run.is_active:
                 return False
             if lease.is_over(self.run):
+                self.waiting = False
                 runs.continue_run(self.run.pk, queue=False, on_commit=self.show)
             else:
                 self._wait()
@@ -87,12 +89,16 @@ class Driver:
         return True
 
     def _wait(self) -> None:
-        if not self.waiting:
+        until = progress.waits_until(self.run, timezone.now())
+        if until is not None:
+            if not self.waiting:
+                self.command.stderr.write(f"Stripe asked us to wait until {timezone.localtime(until):%H:%M:%S}.")
+        elif not self.waiting:
             self.command.stderr.write(
                 f"Run {self.run.pk} is being worked on elsewhere, or was until a moment ago; waiting for it to end or"
                 f" for its lease to be over (at most {lease.LEASE_SECONDS} s)."
             )
-            self.waiting = True
+        self.waiting = True
         time.sleep(POLL_SECONDS)
 
     def _sit_out(self, error: Exception) -> None:
@@ -137,11 +143,14 @@ def as_object(run: SyncRun, duration: float) -> dict[str, Any]:
 
 
 def refresh(command: BaseCommand, options: dict[str, Any]) -> None:
-    """``refresh``: one Stripe customer after the other, fresh."""
+    """``refresh``: one Stripe customer after the other, fresh; as patient as a run."""
     connection = connections.get(options["mode"])
-    broken = 0
+    broken, unknown = 0, []
     for stripe_customer_id in options["stripe_customer"]:
-        result = refreshing.refresh(connection, stripe_customer_id)
+        result = refreshing.refresh(connection, stripe_customer_id, patience=None)
+        if not result.known:
+            unknown.append(stripe_customer_id)
+            continue
         changed = ", ".join(result.changed) or "nothing changed"
         command.stderr.write(f"{stripe_customer_id}: {changed}")
         for issue in result.issues:
@@ -149,3 +158,31 @@ def refresh(command: BaseCommand, options: dict[str, Any]) -> None:
             command.stderr.write(command.style.ERROR(f"  {issue.code} {issue.object_id} {issue.detail}"))
     if broken:
         raise CommandError(f"{broken} records could not be read. [invalid_response]")
+    if unknown:
+        raise CommandError(f"Stripe {connection.mode} has no customer {', '.join(unknown)}. [record_gone]")
+
+
+def poll(command: BaseCommand, options: dict[str, Any]) -> None:
+    """``poll``: one events poll and the refreshes it asks for, here and now; fails when anything could not be read."""
+    connection = connections.get(options["mode"])
+    if not connection.is_connected:
+        raise IntegrationError("reauthorize", f"Stripe {connection.mode} is {connection.state}.")
+    found = polling.poll(connection, wake=False)
+    if found.run is not None:
+        raise CommandError(f"Stripe keeps events for 30 days, so run {found.run} reads everything. [record_gone]")
+    if not found.polled:
+        if polling.PERMISSION not in connection.permissions:
+            raise IntegrationError("permission_missing", "Events may not be read.")
+        raise CommandError("Nothing was asked: run a sync first.")
+    done = inbox.drain_now(connection)
+    left = inbox.backlog(connection)
+    command.stderr.write(
+        f"{found.new} new events; {done.customers} Stripe customers read, {done.changed} customers changed,"
+        f" {found.requests + done.requests} requests."
+    )
+    if done.run is not None:
+        raise CommandError(f"More changed than is worth reading one by one: run {done.run} reads everything. [busy]")
+    if done.error is not None:
+        raise done.error
+    if done.failed or left.events or left.failed:
+        raise CommandError(f"{left.events + left.failed} events could not be dealt with yet. [invalid_response]")

@@ -5,7 +5,17 @@ from __future__ import annotations
 from django.urls import URLPattern, path, register_converter
 
 from integrations.stripe.pages.modes import ModeConverter
-from integrations.stripe.pages.views import connecting, customers, disconnecting, lists, log, overview, runs, scope
+from integrations.stripe.pages.views import (
+    connecting,
+    customers,
+    disconnecting,
+    lists,
+    log,
+    overview,
+    runs,
+    scope,
+    webhooks,
+)
 
 register_converter(ModeConverter, "stripe_mode")
 
@@ -37,6 +47,8 @@ urlpatterns: list[URLPattern] = [
     path(f"{MODE}log/<int:run_id>/", log.run_detail, name="run_detail"),
     path(f"{MODE}calls/", log.calls, name="calls"),
     path(f"{MODE}issues/<int:issue_id>/retry/", log.issue_retry, name="issue_retry"),
+    path("stripe/webhooks/<stripe_mode:mode>/", webhooks.app_endpoint, name="webhook"),
+    path("stripe/webhooks/<stripe_mode:mode>/account/", webhooks.account_endpoint, name="account_webhook"),
     path("customers/<int:customer_id>/receipt/", customers.receipt, name="receipt"),
     path("customers/<int:customer_id>/resync/", customers.resync, name="resync"),
 ]

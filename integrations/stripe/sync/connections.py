@@ -31,7 +31,7 @@ from integrations.models.run import ACTIVE_STATES
 from integrations.stripe.api import oauth
 from integrations.stripe.api.calls import Call
 from integrations.stripe.api.client import StripeReader
-from integrations.stripe.api.factory import reader_for
+from integrations.stripe.api.factory import AT_ONCE, reader_for
 from integrations.stripe.api.objects import Account
 from integrations.stripe.api.permissions import ProbeResult, check_restricted_key, probe, read_account
 from integrations.stripe.api.presets import preset_for
@@ -165,29 +165,59 @@ def start_afresh(connection: StripeConnection, account_id: str) -> None:
 def recheck_permissions(connection: StripeConnection) -> ProbeResult:
     """Ask again what the connection may read, after permissions were added in Stripe.
 
-    Raises IntegrationError ``reauthorize`` or ``stripe_unavailable``.
+    Raises IntegrationError ``reauthorize``, which the connection then asks for, or ``stripe_unavailable``.
     """
+    used: list[str] = []
+
+    def token() -> str:
+        used.append(tokens.access_token(connection))
+        return used[-1]
+
     with (
         listed_calls(connection) as made,
-        closing(
-            reader_for(mode_of(connection), lambda: tokens.access_token(connection), on_call=made.append)
-        ) as reader,
+        closing(reader_for(mode_of(connection), token, on_call=made.append, patience=AT_ONCE)) as reader,
     ):
-        result = probe(reader)
-        connection.permissions = list(result.granted)
-        connection.can_expand = result.can_expand
-        connection.save(update_fields=["permissions", "can_expand"])
-        catalog_reading.read(connection, reader)
+        try:
+            result = probe(reader)
+            keep_permissions(connection, result)
+            catalog_reading.read(connection, reader)
+        except IntegrationError as error:
+            if error.code == "reauthorize" and not tokens.is_renewed(connection, used[-1] if used else ""):
+                tokens.ask_to_reauthorize(connection, error)
+            raise
         return result
 
 
-def disconnect(connection: StripeConnection, *, actor: User | None) -> None:
-    """Delete our access. Values stay and are shown as stale; scope, options, decisions and mirror stay too."""
+def probe_again(connection: StripeConnection, reader: StripeReader) -> bool:
+    """Find out what the connection may read now; True when that is not what we thought."""
+    before = (connection.permissions, connection.can_expand)
+    keep_permissions(connection, probe(reader))
+    return before != (connection.permissions, connection.can_expand)
+
+
+def keep_permissions(connection: StripeConnection, result: ProbeResult) -> None:
+    """Remember what a probe found."""
+    connection.permissions = list(result.granted)
+    connection.can_expand = result.can_expand
+    connection.save(update_fields=["permissions", "can_expand"])
+
+
+def rename(connection: StripeConnection, name: str) -> None:
+    """The account has another name now, as Stripe says."""
+    if name:
+        StripeConnection.objects.filter(pk=connection.pk).update(account_name=name[:255])
+
+
+def disconnect(connection: StripeConnection, *, actor: User | None, reason: str = "") -> None:
+    """Delete our access. Values stay and are shown as stale; scope, options, decisions and mirror stay too.
+
+    ``reason`` is said when it was nobody here who did it.
+    """
     with transaction.atomic():
         stop_runs(connection)
         StripeConnection.objects.filter(pk=connection.pk).update(
             state=ConnectionState.DISCONNECTED,
-            state_reason=f"Disconnected by {actor}"[:255] if actor else "",
+            state_reason=(f"Disconnected by {actor}" if actor else reason)[:255],
             access_token="",
             refresh_token="",
             token_expires_at=None,

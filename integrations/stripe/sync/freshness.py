@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from customers.models import Customer
-from integrations.models import ConnectionState, StripeConnection
+from integrations.models import (
+    ConnectionState,
+    IssueState,
+    Severity,
+    StripeConnection,
+    StripeCustomer,
+    StripeEvent,
+    SyncIssue,
+)
 
 IN_HOURS = timedelta(minutes=30)
 OUT_OF_HOURS = timedelta(hours=24)
@@ -62,6 +72,33 @@ def freshness_of(connection: StripeConnection, *, looked_at: datetime | None = N
     return Freshness(as_of, stale=False, reason="", live=True)
 
 
-def freshness(customer: Customer, connection: StripeConnection) -> Freshness:
-    """The freshness of one customer's billing fields."""
-    return freshness_of(connection, looked_at=customer.billing_as_of)
+def freshness(customer: Customer, connection: StripeConnection, *, failing: bool | None = None) -> Freshness:
+    """The freshness of one customer's billing fields; what cannot be read now is stale, however young the last look.
+
+    ``failing`` spares the query where it is known.
+    """
+    found = freshness_of(connection, looked_at=customer.billing_as_of)
+    if found.stale:
+        return found
+    if bool(failing_among([customer.pk])) if failing is None else failing:
+        return replace(found, as_of=customer.billing_as_of, stale=True, reason="Reading it from Stripe keeps failing")
+    return found
+
+
+def failing_among(customer_ids: Iterable[int]) -> set[int]:
+    """Those of these customers for whom something changed in Stripe that could not be read; one query."""
+    waiting = StripeEvent.objects.filter(
+        connection=OuterRef("connection"),
+        state=StripeEvent.State.WAITING,
+        attempts__gt=0,
+        stripe_customer_id=OuterRef("stripe_id"),
+    )
+    given_up = SyncIssue.objects.filter(
+        connection=OuterRef("connection"),
+        state=IssueState.OPEN,
+        severity=Severity.ERROR,
+        stripe_customer_id=OuterRef("stripe_id"),
+    )
+    mine = StripeCustomer.objects.filter(customer__in=list(customer_ids))
+    found = mine.filter(Exists(waiting) | Exists(given_up)).values_list("customer_id", flat=True)
+    return {customer_id for customer_id in found if customer_id is not None}

@@ -59,7 +59,13 @@ def reread_invoices(work: Work) -> bool:
         if not found:
             return True
         pairs = [(stripe_id, (stripe_id, customer_id)) for stripe_id, customer_id in found]
-        if not work.read_each("closed_invoices", pairs, lambda pair: read_invoice(work, *pair), last=found[-1][0]):
+        if not work.read_each(
+            "closed_invoices",
+            pairs,
+            lambda pair: read_invoice(work, *pair),
+            last=found[-1][0],
+            about=lambda pair: Problem("stripe_unavailable", "invoice", *pair),
+        ):
             return False
 
 
@@ -91,7 +97,13 @@ def settle(work: Work) -> bool:
         if not chunk:
             return True
         items = [(customer_id, customer_id) for customer_id in in_doubt(work, chunk, paged.since)]
-        if not work.read_each("settle", items, lambda each: read_newest_paid(work, each), last=chunk[-1]):
+        if not work.read_each(
+            "settle",
+            items,
+            lambda each: read_newest_paid(work, each),
+            last=chunk[-1],
+            about=lambda each: Problem("stripe_unavailable", "customer", each, each),
+        ):
             return False
 
 

@@ -17,6 +17,7 @@ from integrations.models import RunState, SyncRun
 
 LEASE_SECONDS = 30
 STALE_CHECKPOINT_HOURS = 6
+LONGEST_WAIT_SECONDS = 3600
 
 CLAIM = """
 UPDATE integrations_syncrun
@@ -24,7 +25,9 @@ SET state = 'running', lease_token = %(token)s, lease_until = clock_timestamp() 
     claims = claims + 1, started_at = coalesce(started_at, clock_timestamp()),
     checkpoint = CASE WHEN checkpoint_at < clock_timestamp() - make_interval(hours => %(stale)s)
                       THEN '{}'::jsonb ELSE checkpoint END
-WHERE id = %(run)s AND (state = 'queued' OR (state = 'running' AND lease_until < clock_timestamp()))
+WHERE id = %(run)s AND (
+    state = 'queued'
+    OR (state = 'running' AND (lease_until < clock_timestamp() OR (%(waiting)s AND lease_token IS NULL))))
 RETURNING claims
 """
 
@@ -48,6 +51,19 @@ UPDATE integrations_syncrun
 SET lease_until = clock_timestamp(), lease_token = NULL, api_requests = api_requests + %(requests)s,
     error_code = CASE WHEN claims = 0 THEN '' ELSE %(trouble)s END
 WHERE id = %(run)s AND lease_token = %(token)s AND state = 'running' RETURNING cancel_requested
+"""
+
+POSTPONE = """
+UPDATE integrations_syncrun
+SET lease_until = clock_timestamp() + make_interval(secs => %(seconds)s), lease_token = NULL,
+    claims = greatest(claims - 1, 0), error_code = %(trouble)s, throttled_at = clock_timestamp(),
+    api_requests = api_requests + %(requests)s
+WHERE id = %(run)s AND lease_token = %(token)s AND state = 'running' RETURNING cancel_requested
+"""
+
+WAITED = """
+SELECT coalesce(checkpoint_at, started_at) < clock_timestamp() - make_interval(secs => %(seconds)s)
+FROM integrations_syncrun WHERE id = %(run)s
 """
 
 
@@ -84,6 +100,17 @@ class Lease:
         """
         self._write(RELEASE, {"requests": requests, "trouble": trouble})
 
+    def postpone(self, seconds: float, *, requests: int = 0, trouble: str) -> None:
+        """Let nobody claim the run before then: Stripe asked us to wait. The claim does not count as one in vain."""
+        self._write(POSTPONE, {"seconds": seconds, "requests": requests, "trouble": trouble})
+
+    def waited_too_long(self) -> bool:
+        """Whether nothing has moved for so long that waiting politely leads nowhere."""
+        with database.cursor() as cursor:
+            cursor.execute(WAITED, {"run": self.run.pk, "seconds": LONGEST_WAIT_SECONDS})
+            row = cursor.fetchone()
+        return bool(row and row[0])
+
     def _write(self, sql: str, values: dict[str, Any]) -> None:
         with database.cursor() as cursor:
             cursor.execute(sql, {**values, "run": self.run.pk, "token": self.token})
@@ -93,14 +120,18 @@ class Lease:
         self.cancel_requested = row[0]
 
 
-def claim(run_id: int) -> Lease | None:
-    """Take a run that is queued or whose lease is over; None when somebody works on it or it has ended."""
+def claim(run_id: int, *, waiting: bool = False) -> Lease | None:
+    """Take a run that is queued or whose lease is over; None when somebody works on it or it has ended.
+
+    ``waiting`` takes also one that waits because Stripe asked it to: to end it.
+    """
     token = uuid.uuid4()
     values: dict[str, Any] = {
         "token": token,
         "seconds": LEASE_SECONDS,
         "stale": STALE_CHECKPOINT_HOURS,
         "run": run_id,
+        "waiting": waiting,
     }
     with database.cursor() as cursor:
         cursor.execute(CLAIM, values)

@@ -15,13 +15,14 @@ from django.db import transaction
 
 from integrations.errors import IntegrationError
 from integrations.stripe.api.permissions import PERMISSIONS, probe
-from integrations.stripe.sync import customers_from_stripe, derive, match, rates
+from integrations.stripe.sync import customers_from_stripe, derive, match, prices, rates
 from integrations.stripe.sync.fetch import Fetched, Fetcher
 from integrations.stripe.sync.invoices import reread_invoices, settle
 from integrations.stripe.sync.lanes import Split, Stored, first_lanes
 from integrations.stripe.sync.paid_invoices import keep_newest_of_unsettled, skim_paid_invoices
 from integrations.stripe.sync.payments import drop_closed_payments, read_intents, read_payments
 from integrations.stripe.sync.rows import Batch
+from integrations.stripe.sync.threads import StoppedError
 from integrations.stripe.sync.unseen import read_unseen
 from integrations.stripe.sync.walks import (
     COUPONS,
@@ -35,7 +36,7 @@ from integrations.stripe.sync.walks import (
     UNCOLLECTIBLE_INVOICES,
     Walk,
 )
-from integrations.stripe.sync.work import StoppedError, Work
+from integrations.stripe.sync.work import Work
 
 PAGES_A_BATCH = 10
 SUBSCRIBED_TABLES = (
@@ -230,6 +231,7 @@ def match_all(work: Work) -> bool:
     connection = work.connection
     with work.fenced(), derive.lock(connection):
         connection.refresh_from_db(fields=["match_personal_emails", "billing_signal_only"])
+        prices.carry(connection, since=work.began)  # what an event said of a price while the pages were being read
         match.rematch(connection)
         if not work.is_preview and not connection.billing_signal_only and not work.checkpoint.get("incomplete"):
             customers_from_stripe.create(connection)

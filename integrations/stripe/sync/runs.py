@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
@@ -30,15 +31,17 @@ from integrations.models import (
     WorkerHeartbeat,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import counts, issues, kept, lease, rates, tokens
+from integrations.stripe.sync import counts, dirty, inbox_lease, issues, kept, lease, rates, tokens
 from integrations.stripe.sync.lease import Lease, LeaseLostError
 from integrations.stripe.sync.phases import PHASES, require_access, step
-from integrations.stripe.sync.work import StoppedError, Work
+from integrations.stripe.sync.threads import StoppedError
+from integrations.stripe.sync.work import Work
 
 logger = logging.getLogger(__name__)
 
 CONTINUE = "integrations.stripe.tasks.continue_run"
 CLAIMS_WITHOUT_PROGRESS = 3
+WAIT_WHEN_SLOWED = 15  # times the first pause between two tries, when Stripe does not say how long
 COUNTED = ("subscriptions", "stripe_customers", "matched", "unmatched", "skipped", "ambiguous", "failed")
 
 
@@ -108,7 +111,7 @@ def cancel(run: SyncRun, *, actor: User | None) -> None:
     asked = SyncRun.objects.filter(pk=run.pk, state__in=ACTIVE_STATES).update(cancel_requested=True)
     if asked:
         logger.info("run %s: cancelled by %s", run.pk, actor or "the command line")
-    held = lease.claim(run.pk)
+    held = lease.claim(run.pk, waiting=True)
     if held is not None:
         finish(held, RunState.CANCELLED)
 
@@ -121,7 +124,7 @@ def unattended() -> list[int]:
 
 def work_is_due() -> bool:
     """Whether a worker would have something to do now."""
-    return bool(unattended())
+    return bool(unattended() or dirty.connections_due())
 
 
 def continue_run(run_id: int, *, queue: bool = True, on_commit: Callable[[], None] | None = None) -> bool:
@@ -170,8 +173,7 @@ def work_slice(held: Lease, on_commit: Callable[[], None] | None) -> bool:
             finish(held, RunState.CANCELLED, requests=work.list_calls())
             return False
         if not through:
-            work.give_back()
-            return True
+            return work.give_back()
         finish_complete(work)
         return False
 
@@ -202,6 +204,10 @@ def after_error(held: Lease, error: IntegrationError, work: Work | None = None) 
             held.release(requests=requests)  # somebody traded our token for a new one while we were using it
             return True
         tokens.ask_to_reauthorize(held.run.connection, error)
+    if error.code == "rate_limited" and not held.waited_too_long():
+        wait = error.retry_after or settings.STRIPE_RETRY_BASE_SECONDS * WAIT_WHEN_SLOWED
+        held.postpone(wait, requests=requests, trouble=error.code)
+        return False  # the watchdog comes back to it when the wait is over
     if error.permanent or held.claims >= CLAIMS_WITHOUT_PROGRESS:
         fail(held, error, requests=requests)
         return False
@@ -231,6 +237,7 @@ def finish_complete(work: Work) -> None:
         mine = StripeConnection.objects.filter(pk=connection.pk)
         if not work.is_preview and not incomplete:
             mine.update(last_look_at=work.began)  # one broken record does not make everybody's figures old
+            dirty.close_before(connection, work.began)
         if not work.is_preview and state == RunState.SUCCEEDED:
             mine.update(last_full_sync_at=Now())
         finish(work.lease, state, requests=requests, error_detail=incomplete)
@@ -259,3 +266,5 @@ def finish(held: Lease, state: str, *, requests: int = 0, error_code: str = "", 
             raise LeaseLostError
         SeenId.objects.filter(run=run).delete()
         kept.forget(run.connection)
+    if dirty.due(run.connection).exists():  # what arrived meanwhile, or was left to this run
+        inbox_lease.wake(run.connection_id)
