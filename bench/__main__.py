@@ -12,7 +12,7 @@ from bench import report, syncs
 from bench.place import ROOT, ChildError, Place
 
 SIZES = {"1k": 1_000, "10k": 10_000, "100k": 100_000, "1m": 1_000_000}
-PARTS = ("syncs", "skew", "pages")
+PARTS = ("syncs", "skew", "incremental", "pages")
 SKEWED_SIZE = 10_000
 
 
@@ -35,6 +35,9 @@ def main() -> int:
         if "skew" in options.only:
             rows = syncs.measure_skewed(place, SKEWED_SIZE, say)
             sections += ["## Everything created at once", report.syncs(rows)]
+        if "incremental" in options.only:
+            say("deliveries and refreshes")
+            sections += ["## Changes", report.changes(syncs.measure_incremental(place, SKEWED_SIZE))]
         if "pages" in options.only:
             say("filling 100,000 customers and 120,000 Stripe customers")
             place.run("prepare")

@@ -82,6 +82,18 @@ def growth(rows: Sequence[Figures]) -> str:
     return table(["CPU per 1,000 subscriptions, peak memory", *(f"{size:,}" for size in sizes)], lines)
 
 
+def changes(figures: Figures) -> str:
+    """What arriving changes cost."""
+    lines = [
+        ["deliveries accepted a second, one process", f"{figures['accepted_a_second']:.0f}"],
+        ["statements a delivery", f"{figures['statements_a_delivery']:.1f}"],
+        ["customers refreshed a second, without latency", f"{figures['refreshed_a_second']:.0f}"],
+        ["delivery to header, p50", f"{figures['p50'] * 1000:.0f} ms"],
+        ["delivery to header, p95", f"{figures['p95'] * 1000:.0f} ms"],
+    ]
+    return table(["changes", "measured"], lines)
+
+
 def pages(rows: Sequence[Figures]) -> str:
     """One line for each page."""
     heads = ("page", "queries", "p50 ms", "p95 ms", "CPU ms", "database CPU ms")

@@ -65,6 +65,17 @@ def measure_skewed(place: Place, size: int, say: Say) -> list[Figures]:
     return rows
 
 
+def measure_incremental(place: Place, size: int) -> Figures:
+    """Deliveries and refreshes on a freshly synced account."""
+    with running("bulk", subscriptions=size) as stripe:
+        crm = write_crm(size)
+        place.stripe(stripe.url, rate=0)
+        place.run("prepare")
+        place.run("crm", path=str(crm))
+        place.run("sync")
+        return place.run("incremental", url=stripe.url)
+
+
 def counted(place: Place, stripe: Running, **options: Any) -> Figures:
     """One run, with the requests as the sandbox counted them. Raises RuntimeError when it did not succeed."""
     stripe.reset_requests()

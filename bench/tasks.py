@@ -16,6 +16,7 @@ from django.db import connection as database
 
 from bench.fill import fill
 from bench.floor import floor
+from bench.incremental import incremental
 from bench.measure import measured, peak_memory_mb
 from bench.pages import pages
 from customers.models import Customer
@@ -100,6 +101,7 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "crm": crm,
     "sync": sync,
     "floor": lambda paid_pages: floor(KEY, paid_pages),
+    "incremental": incremental,
     "fill": fill,
     "pages": pages,
 }
