@@ -63,11 +63,7 @@ def deep(client: Client, path: str, number: int) -> str:
 
 
 def measure(client: Client, name: str, path: str, rounds: int) -> dict[str, Any]:
-    """The queries of one page and the time of several."""
-    with CaptureQueriesContext(database) as queries:
-        status = client.get(path).status_code
-    number = len(queries.captured_queries)
-    slowest = max(queries.captured_queries, key=lambda each: float(each["time"]))
+    """The time of several looks, the first one among them, and then the queries of one more."""
     times, busy = [], []
     backend = backend_process()
     before = cpu_of(backend)
@@ -77,6 +73,10 @@ def measure(client: Client, name: str, path: str, rounds: int) -> dict[str, Any]
         times.append((time.perf_counter() - began) * 1000)
         busy.append((time.process_time() - cpu) * 1000)
     after = cpu_of(backend)
+    with CaptureQueriesContext(database) as queries:
+        status = client.get(path).status_code
+    number = len(queries.captured_queries)
+    slowest = max(queries.captured_queries, key=lambda each: float(each["time"]))
     return {
         "name": name,
         "status": status,
