@@ -195,7 +195,7 @@ def test_the_random_accounts_meet_every_status(empty: Running) -> None:
 def test_paging_paid_invoices_says_the_same_as_reading_them_one_by_one(
     account: Account, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("integrations.stripe.sync.invoices.READS_A_PAGE", 0)
+    monkeypatch.setattr("integrations.stripe.sync.paid_invoices.WORTH_PAGING", 1)
     run = sync(connect(account.stripe, key))
 
     assert run.state == RunState.SUCCEEDED
