@@ -319,9 +319,17 @@ def delete_mirror(connection: StripeConnection, *, actor: User | None) -> None:
         for table in MIRROR_TABLES:
             cursor.execute(f"DELETE FROM integrations_{table} WHERE connection_id = %s", [connection.pk])  # noqa: S608
         connection.runs.all().delete()  # the log of another account would only mislead
+        connection.attempts.all().delete()
         connection.issues.all().delete()
         connection.scope.all().delete()
         StripeConnection.objects.filter(pk=connection.pk).update(
-            account_id="", account_name="", last_full_sync_at=None, last_look_at=None, last_incremental_update_at=None
+            account_id="",
+            account_name="",
+            last_full_sync_at=None,
+            last_look_at=None,
+            last_incremental_update_at=None,
+            events_polled_at=None,
+            next_poll_at=None,
+            quiet_polls=0,
         )
     connection.refresh_from_db()

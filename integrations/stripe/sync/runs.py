@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
@@ -37,13 +36,12 @@ from integrations.stripe.sync import counts, dirty, inbox_lease, issues, lease, 
 from integrations.stripe.sync.lease import Lease, LeaseLostError
 from integrations.stripe.sync.phases import PHASES, require_access, step
 from integrations.stripe.sync.threads import StoppedError
-from integrations.stripe.sync.work import Work
+from integrations.stripe.sync.work import Work, wait_when_slowed
 
 logger = logging.getLogger(__name__)
 
 CONTINUE = "integrations.stripe.tasks.continue_run"
 CLAIMS_WITHOUT_PROGRESS = 3
-WAIT_WHEN_SLOWED = 15  # times the first pause between two tries, when Stripe does not say how long
 COUNTED = ("subscriptions", "stripe_customers", "matched", "unmatched", "skipped", "ambiguous", "failed")
 
 
@@ -217,8 +215,7 @@ def after_error(held: Lease, error: IntegrationError, work: Work | None = None) 
         held.park(requests=requests)
         return False
     if error.code == "rate_limited" and not held.waited_too_long():
-        wait = error.retry_after or settings.STRIPE_RETRY_BASE_SECONDS * WAIT_WHEN_SLOWED
-        held.postpone(wait, requests=requests, trouble=error.code)
+        held.postpone(error.retry_after or wait_when_slowed(), requests=requests, trouble=error.code)
         return False  # the watchdog comes back to it when the wait is over
     if error.permanent or held.claims >= CLAIMS_WITHOUT_PROGRESS:
         fail(held, error, requests=requests)

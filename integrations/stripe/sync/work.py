@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeGuard, TypeVar
 
+from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
 
@@ -28,12 +29,18 @@ from integrations.stripe.sync.threads import StoppedError, read_in_threads
 
 SLICE_SECONDS = 20
 RENEW_SECONDS = 10
+PAUSES_WHEN_SLOWED = 15  # as many times the first pause between two tries
 WORTH_WAITING_SECONDS = 1.0  # a shorter wait is over before the next slice has begun
 GIVEN_UP_AT_MOST = 20  # more single records without an answer than that: it is Stripe
 SOMETHING_ELSE = "/v1/subscriptions"
 TROUBLE = {429: "rate_limited", 401: "reauthorize", 403: "permission_missing"}
 
 Item = TypeVar("Item")
+
+
+def wait_when_slowed() -> float:
+    """How long a run waits that was turned away all the time, when Stripe did not say how long."""
+    return float(settings.STRIPE_RETRY_BASE_SECONDS) * PAUSES_WHEN_SLOWED
 
 
 class Work:
@@ -170,6 +177,8 @@ class Work:
         """
         requests = self._drain_calls()
         wait = self.reader.governor.resumes_in
+        if self.lease.claims and self.trouble == "rate_limited":
+            wait = max(wait, wait_when_slowed())
         with transaction.atomic():
             calls.record(self.connection, requests)
             if wait > WORTH_WAITING_SECONDS and not self.lease.waited_too_long():
