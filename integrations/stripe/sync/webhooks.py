@@ -20,7 +20,7 @@ from integrations.errors import IntegrationError
 from integrations.fields import is_unreadable
 from integrations.models import AttemptKind, AttemptState, ConnectionState, StripeConnection, StripeEvent
 from integrations.stripe.api import signatures
-from integrations.stripe.api.events import Hint, read_hint
+from integrations.stripe.api.events import AUTHORIZED, Hint, read_hint
 from integrations.stripe.sync import attempts, connections, inbox
 
 logger = logging.getLogger(__name__)
@@ -56,6 +56,8 @@ def accept(mode: str, body: bytes, signature: str, *, own_endpoint: bool) -> Ans
     try:
         signatures.verify(body, signature, secrets_of(connection, own_endpoint=own_endpoint))
         hint = read_hint(body)
+        if hint.type == AUTHORIZED:
+            return Answer(HTTPStatus.OK, "ignored")
         require_ours(connection, hint, own_endpoint=own_endpoint)
     except IntegrationError as error:
         return refuse(connection, error)

@@ -108,6 +108,15 @@ def test_two_secrets_are_taken_while_one_is_rotated(
     assert answers == [(200, "received")] * 2
 
 
+def test_consent_being_given_is_nobodys_mistake(connection: StripeConnection) -> None:
+    StripeConnection.objects.update(state="disconnected", account_id="")
+    body = event(account="acct_1", type="account.application.authorized")
+
+    assert said(post(body)) == (200, "ignored")
+    assert not Attempt.objects.exists()
+    assert said(post(body, secret="whsec_forged")) == (400, "signature_invalid")
+
+
 @pytest.mark.parametrize("seconds", [-290, 290])
 def test_clocks_may_differ_a_little(connection: StripeConnection, seconds: int) -> None:
     assert said(post(event(account="acct_1"), seconds_off=seconds)) == (200, "received")
