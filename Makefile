@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 ARGS ?=
 BROWSER_PATH ?= /usr/bin/chromium
 
-.PHONY: help setup demo demo-once demo-reset test coverage check format browser screenshots lock
+.PHONY: help setup demo demo-once demo-reset test coverage check bench format browser screenshots lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -44,6 +44,9 @@ check: setup ## all linters, the types, the import rules, the migrations, the pr
 		SECRET_KEY="$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 		FIELD_ENCRYPTION_KEYS="$$($(PYTHON) -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" \
 		$(PYTHON) manage.py check --deploy --fail-level WARNING
+
+bench: setup ## measure on this machine and write docs/benchmarks.md (ARGS="--size 10k --only syncs")
+	@$(PYTHON) -m bench --write $(ARGS)
 
 format: setup ## let the formatters and fixers do their work
 	$(VENV)/bin/ruff check --fix .

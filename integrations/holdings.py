@@ -47,6 +47,7 @@ KEPT: dict[str, str] = {
     "DecisionJob": "as its decision",
     "LastVisit": "as long as the person",
     "ExchangeRate": "for ever; nothing about anybody",
+    "KeptFigures": "until they are taken anew; sums and counts only",
     "WorkerHeartbeat": "for ever; a line for each worker",
     "AuditEntry": "for ever: append-only",
     "Customer": "until somebody deletes it",
@@ -55,6 +56,7 @@ KEPT: dict[str, str] = {
     "MrrPoint": CUSTOMER,
     "PersonalDomain": "until somebody deletes it",
     "DailyMail": "as long as the person",
+    "SavedView": "as long as the person",
 }
 
 
@@ -84,7 +86,7 @@ def introduction() -> Iterator[str]:
         "not current. An object of Stripe's is decoded field by field: what is not listed here is not even parsed.",
         "",
         "Never read: card and bank numbers, payment methods, addresses, phone numbers, tax ids, payouts, balances,",
-        "metadata, line items of invoices, what an event says beyond whose it is.",
+        "line items of invoices, what an event says beyond whose it is.",
         "",
         "How to take it out or delete it: `manage.py privacy export|forget|forget-connection` (docs/operations.md).",
     )
@@ -142,9 +144,9 @@ def tables() -> Iterator[str]:
 
 
 def own_models() -> Iterator[type[models.Model]]:
-    """The models of the CRM side and of the integrations."""
+    """The models of the CRM side and of the integrations that have a table of their own."""
     for label in ("customers", "integrations"):
-        yield from apps.get_app_config(label).get_models()
+        yield from (model for model in apps.get_app_config(label).get_models() if not model._meta.proxy)
 
 
 def column(field: models.Field[object, object]) -> str:

@@ -17,6 +17,7 @@ from integrations.models.event import StripeEvent
 from integrations.models.group import AmbiguousGroup
 from integrations.models.heartbeat import WorkerHeartbeat
 from integrations.models.issue import IssueState, Severity, SyncIssue
+from integrations.models.kept import KeptFigures
 from integrations.models.mirror import (
     MatchState,
     Standing,
@@ -54,6 +55,7 @@ __all__ = [
     "DriftReport",
     "ExchangeRate",
     "IssueState",
+    "KeptFigures",
     "LastVisit",
     "MatchDecision",
     "MatchDecisionMember",

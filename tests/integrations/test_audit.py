@@ -14,9 +14,11 @@ from django.urls import reverse
 
 from integrations import audit
 from integrations.models import AppendOnlyError, AuditAction, AuditEntry, StripeConnection
-from integrations.stripe.sync import connections, scope
+from integrations.stripe.sync import connections, decisions, derive, effects, endpoint, scope
+from integrations.stripe.sync.decision_rows import Decided
 from tests.factories import AdminFactory, OwnerFactory, StaffFactory, UserFactory
 from tests.integrations.stripe.pages.factories import ConnectionFactory
+from tests.integrations.stripe.sync.deciding import group
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +45,37 @@ def test_disconnecting_clearing_and_deleting_are_three_entries_of_the_person() -
         ("ada", "mirror_deleted"),
     ]
     assert {entry.mode for entry in AuditEntry.objects.all()} == {"live"}
+
+
+def test_a_signing_secret_is_recorded_without_itself() -> None:
+    admin, live = AdminFactory(username="ada"), ConnectionFactory()
+    endpoint.add_secret(live, "whsec_first", actor=admin)
+    endpoint.add_secret(live, "whsec_second", actor=admin)
+    endpoint.finish_rotation(live, actor=admin)
+    endpoint.forget_secrets(live, actor=admin)
+    told = list(AuditEntry.objects.order_by("pk").values_list("actor_name", "action", "details"))
+    assert told == [("ada", "secret", {"webhook": what}) for what in ("added", "added", "rotated", "deleted")]
+
+
+def test_a_decision_and_its_undo_are_recorded_and_a_preview_is_not() -> None:
+    staff, live = StaffFactory(username="stef"), ConnectionFactory()
+    customer, rows = group(live, 2)
+    derive.rematch(live, everything=True)
+    ids = [row.stripe_id for row in rows]
+
+    def keep() -> list[Decided]:
+        return decisions.keep_merged(
+            connection=live, customer_ids=[customer.pk], reason="One contract", actor=staff, seen=None
+        )
+
+    effects.effects(live, keep)
+    assert entries() == []
+    (decided,) = keep()
+    decisions.undo(connection=live, decision_id=decided.decision.pk, reason="Two after all", actor=staff, seen=None)
+    assert entries() == [("stef", "decision", "Keep merged"), ("stef", "decision", "Undo")]
+    kept, undone = AuditEntry.objects.order_by("pk").values_list("details", flat=True)
+    assert (kept["reason"], sorted(kept["stripe_customers"])) == ("One contract", sorted(ids))
+    assert undone["undoes"] == decided.decision.pk
 
 
 def test_a_scope_is_recorded_with_before_and_after_and_only_when_it_changed() -> None:

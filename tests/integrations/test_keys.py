@@ -140,13 +140,13 @@ def test_a_wrong_key_asks_to_connect_again(settings: Any) -> None:
     assert (connection.state, connection.state_reason) == (ConnectionState.REAUTHORIZE, tokens.OTHER_KEYS)
 
 
-def test_a_run_and_a_refresh_with_a_wrong_key_end_with_the_reason(settings: Any) -> None:
+def test_with_a_wrong_key_a_run_waits_and_a_refresh_ends_with_the_reason(settings: Any) -> None:
     connection = ConnectionFactory()
     run = runs.start(connection, actor=None, queue=False)
     settings.FIELD_ENCRYPTION_KEYS = [STRANGE]
     runs.continue_run(run.pk, queue=False)
     run.refresh_from_db()
-    assert (run.state, run.error_code) == ("failed", "reauthorize")
+    assert (run.state, run.error_code) == ("queued", "reauthorize")
     with pytest.raises(IntegrationError, match="encryption key"):
         refresh.refresh(connection, "cus_1")
 

@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from customers.models import SavedView
 from integrations.models import (
     AuditAction,
     DecisionKind,
@@ -30,6 +31,7 @@ from tests.factories import (
 )
 from tests.integrations.stripe.pages.factories import (
     ApiCallFactory,
+    AttemptFactory,
     BillingSummaryFactory,
     ConnectionFactory,
     IssueFactory,
@@ -107,10 +109,12 @@ def workspace() -> dict[str, Any]:
     Attempt.objects.create(
         connection=live, kind="poll", state="failed", started_at=now, finished_at=now, error_detail="x", answer="x"
     )
+    attempt = AttemptFactory(connection=live, kind="refresh", stripe_customer_id="cus_1", error_detail="x")
     report = DriftReport.objects.create(connection=live, run=run, different=1)
     DriftEntry.objects.create(report=report, kind="different", customer=customer, field="mrr", old="1", new="2")
-    Notice.objects.create(connection=live, kind="reauthorize", about="x", detail="x")
+    notice = Notice.objects.create(connection=live, kind="reauthorize", about="x", detail="x")
     MonthlyReads.objects.create(connection=live, month="2026-11-01")
+    view = SavedView.objects.create(user=UserFactory(), name="x", query="pay=late")
     decision = decide(DecisionKind.KEEP_MERGED, {stripe: MemberEffect.ACKNOWLEDGED}, on=[customer])
     ActivityFactory(customer=customer)
     MrrPointFactory(customer=customer)
@@ -125,6 +129,10 @@ def workspace() -> dict[str, Any]:
         "issue_id": issue.pk,
         "decision_id": decision.pk,
         "report_id": report.pk,
+        "attempt_id": attempt.pk,
+        "notice_id": notice.pk,
+        "view_id": view.pk,
+        "name": "troubleshooting",
         "app_label": "integrations",
     }
 

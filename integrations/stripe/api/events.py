@@ -36,6 +36,9 @@ POLLED = (
 )
 """What a poll asks for: 20 types are one request, and each further one accompanies one of these."""
 
+AUTHORIZED = "account.application.authorized"
+"""Comes while consent is being given, before we know whose it was: no news, and nobody's mistake."""
+
 DEAUTHORIZED = "account.application.deauthorized"
 
 TAKEN = (

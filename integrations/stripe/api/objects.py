@@ -163,6 +163,7 @@ class Customer(Wire, frozen=True):
     name: str | None = None
     currency: str | None = None
     discount: Discount | None = None
+    metadata: dict[str, str] | None = None
 
 
 class TaxRate(Wire, frozen=True):

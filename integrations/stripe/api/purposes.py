@@ -18,6 +18,7 @@ PURPOSES: dict[str, dict[str, str]] = {
         "name": "shown beside the match; suggestions for unmatched ones",
         "currency": "shown in comparisons",
         "discount": "a discount on everything the customer pays",
+        "metadata": "evidence for those who decide which of two Stripe customers is whose",
     },
     "Subscription": {
         "id": "the key; the link to Stripe",

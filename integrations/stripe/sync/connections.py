@@ -348,6 +348,8 @@ def delete_mirror(connection: StripeConnection, *, actor: User | None) -> None:
         connection.runs.all().delete()  # the log of another account would only mislead
         connection.attempts.all().delete()
         connection.issues.all().delete()
+        connection.drift_reports.all().delete()
+        connection.notices.all().delete()
         connection.scope.all().delete()
         StripeConnection.objects.filter(pk=connection.pk).update(
             account_id="",

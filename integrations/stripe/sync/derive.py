@@ -27,13 +27,13 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.stripe.rules.money import Rates
-from integrations.stripe.sync import issues, match, rates
+from integrations.stripe.sync import issues, kept, match, rates
 from integrations.stripe.sync.clock import DatabaseClock
 from integrations.stripe.sync.contributions import Contributions
 from integrations.stripe.sync.rollup import SOURCE, Rollup
 
 LOCK_SPACE = 0x5354  # "ST": keeps our advisory locks apart from anybody else's
-CHUNK = 500
+CHUNK = 1000
 
 T = TypeVar("T", int, str)
 
@@ -45,6 +45,7 @@ def lock(connection: StripeConnection) -> Iterator[None]:
         with database.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, connection.pk])
         yield
+        kept.age(connection)
 
 
 def rematch(
@@ -67,6 +68,7 @@ def rematch(
     changed: dict[int, list[str]] = {}
     with lock(connection):
         touched = match.rematch(connection, subset) | customer_ids
+        kept.forget(connection)
         if not has_written(connection):
             return changed
         if everything:
@@ -198,7 +200,7 @@ def rates_changed(connection: StripeConnection, currencies: Collection[str] | No
 
 def on_customers(connection: StripeConnection, customer_ids: Iterable[int]) -> list[str]:
     """The Stripe customers that are on these Pivotal customers."""
-    rows = StripeCustomer.objects.filter(connection=connection, customer_id__in=list(customer_ids))
+    rows = StripeCustomer.objects.filter(connection=connection, customer_id__any=list(customer_ids))
     return list(rows.values_list("stripe_id", flat=True))
 
 

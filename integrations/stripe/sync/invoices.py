@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from django.db import connection as database
@@ -21,30 +20,15 @@ from integrations.models import StripeInvoice, StripeInvoicePayment, StripePayme
 from integrations.stripe.api.decode import DecodeError, decode, reference
 from integrations.stripe.api.expansion import expand_object
 from integrations.stripe.api.objects import Invoice, InvoicePayment, InvoicePayments
-from integrations.stripe.api.pages import cursor_of, iterate
 from integrations.stripe.api.query import object_path
 from integrations.stripe.rules.verdict import verdict
+from integrations.stripe.sync.paid_invoices import Paged
 from integrations.stripe.sync.rows import Batch, Problem
-from integrations.stripe.sync.walks import PAID_INVOICES
+from integrations.stripe.sync.unsettled import unsettled
 from integrations.stripe.sync.work import Work
 
 CHUNK = 200
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-READS_A_PAGE = 2  # a page of paid invoices may cost as much as so many customers that still wait for one
-
-# Customers with a subscription that no paid invoice settles: none is newer than their open and uncollectible ones.
-UNSETTLED = """
-FROM (SELECT DISTINCT customer_id FROM integrations_stripesubscription WHERE connection_id = %(connection)s) AS s
-WHERE s.customer_id > %(after)s AND NOT EXISTS (
-    SELECT 1 FROM integrations_stripeinvoice p
-    WHERE p.connection_id = %(connection)s AND p.customer_id = s.customer_id AND p.status = 'paid'
-      AND NOT EXISTS (
-        SELECT 1 FROM integrations_stripeinvoice o
-        WHERE o.connection_id = %(connection)s AND o.customer_id = s.customer_id
-          AND o.status NOT IN ('paid', 'draft', 'void')
-          AND (o.created, o.stripe_id) > (p.created, p.stripe_id))
-)
-"""
 
 UNSEEN_INVOICES = """
 SELECT i.stripe_id, i.customer_id FROM integrations_stripeinvoice i
@@ -54,19 +38,6 @@ WHERE i.connection_id = %(connection)s AND i.status NOT IN ('paid', 'draft', 'vo
                   WHERE seen.run_id = %(run)s AND seen.kind = 2 AND seen.stripe_id = i.stripe_id)
 ORDER BY i.stripe_id LIMIT %(limit)s
 """
-
-
-def unsettled(work: Work, *, after: str = "", limit: int | None = None) -> list[str]:
-    """Stripe customers no paid invoice in the mirror settles, in the order of their ids."""
-    sql = f"SELECT s.customer_id {UNSETTLED}"
-    values: dict[str, Any] = {"connection": work.connection.pk, "after": after}
-    sql += " ORDER BY 1"
-    if limit is not None:
-        sql += " LIMIT %(limit)s"
-        values["limit"] = limit
-    with database.cursor() as cursor:
-        cursor.execute(sql, values)
-        return [customer_id for (customer_id,) in cursor.fetchall()]
 
 
 def reread_invoices(work: Work) -> bool:
@@ -116,85 +87,16 @@ def read_invoice(work: Work, stripe_id: str, customer_id: str) -> Batch:
     return batch
 
 
-def skim_paid_invoices(work: Work) -> bool:
-    """Page paid invoices, newest first, while the pages read so far are few beside the customers still waiting.
-
-    What is waiting for a paid invoice from last month is behind pages that settle nobody, so one fruitless page is no
-    reason to stop. At worst paging costs half as much again as reading those customers one by one, which ``settle``
-    does behind the place this stops at.
-    """
-    place = work.checkpoint["cursors"].setdefault(
-        "paid_invoices", {"after": "", "created": 0, "complete": False, "pages": 0}
-    )
-    waiting = set(unsettled(work))
-    if place["created"]:
-        waiting -= with_paid_since(work, waiting, place["created"])
-    if is_skimmed(place, waiting):
-        return True
-    params = {"status": "paid", "created": {"lte": int(work.began.timestamp())}}
-    pages = iterate(
-        work.reader, PAID_INVOICES.path, params, starting_after=place["after"], last_created=place["created"]
-    )
-    for page in pages:
-        batch = PAID_INVOICES.read_page(
-            page,
-            batch=Batch(work.overrides),
-            reader=work.reader,
-            connection=work.connection,
-            observed_at=work.clock.from_local(work.reader.sent_at),
-        )
-        waiting -= keep_newest_of(batch, waiting)
-        cursor = cursor_of(page)
-        if cursor is not None:
-            place.update(after=cursor.id, created=cursor.created)
-        place.update(complete=not page.has_more, pages=place["pages"] + 1)
-        work.commit("paid_invoices", batch, own_reads=1)  # read for the sake of single customers, like those it saves
-        if is_skimmed(place, waiting):
-            return True
-        if work.is_over:
-            return False
-    return True
-
-
-def is_skimmed(place: dict[str, Any], waiting: set[str]) -> bool:
-    """Whether another page would cost more than it can save."""
-    return bool(place["complete"]) or (place["pages"] + 1) * READS_A_PAGE > len(waiting)
-
-
-def with_paid_since(work: Work, customers: set[str], created: int) -> set[str]:
-    """Those of these customers whose newest paid invoice was paged already: one is from ``created`` or behind it."""
-    paid = StripeInvoice.objects.filter(
-        connection=work.connection,
-        customer_id__in=list(customers),
-        status="paid",
-        created__gte=datetime.fromtimestamp(created, UTC),
-    )
-    return set(paid.values_list("customer_id", flat=True))
-
-
-def keep_newest_of(batch: Batch, waiting: set[str]) -> set[str]:
-    """Leave in the batch one invoice, the newest, of each customer that waits for one; returns those customers."""
-    rows = batch.tables.get("invoice", {})
-    newest: dict[str, str] = {}
-    for stripe_id, row in rows.items():
-        known = newest.get(row["customer_id"])
-        if known is None or (row["created"], stripe_id) > (rows[known]["created"], known):
-            newest[row["customer_id"]] = stripe_id
-    found = newest.keys() & waiting
-    batch.tables["invoice"] = {newest[customer_id]: rows[newest[customer_id]] for customer_id in sorted(found)}
-    return set(found)
-
-
 def settle(work: Work) -> bool:
     """Read the newest paid invoice of every customer whose status one could overtake and none was paged for."""
-    skimmed = work.checkpoint["cursors"].get("paid_invoices", {"created": 0, "complete": False})
-    if skimmed["complete"]:
+    paged = Paged.by(work)
+    if paged.complete:
         return True
     while True:
         chunk = unsettled(work, after=work.checkpoint["cursors"].get("settle", ""), limit=CHUNK)
         if not chunk:
             return True
-        items = [(customer_id, customer_id) for customer_id in in_doubt(work, chunk, skimmed["created"])]
+        items = [(customer_id, customer_id) for customer_id in in_doubt(work, chunk, paged.since)]
         if not work.read_each(
             "settle",
             items,
@@ -205,27 +107,27 @@ def settle(work: Work) -> bool:
             return False
 
 
-def in_doubt(work: Work, customers: list[str], skimmed: int) -> list[str]:
+def in_doubt(work: Work, customers: list[str], since: int) -> list[str]:
     """Those whose newest speaking invoice is none, or not a paid one, judged by the rules themselves.
 
-    One that says nothing yet may be due tomorrow, when nobody asks Stripe: it has to be settled then as well. Who has a
-    paid invoice from behind ``skimmed`` (Unix seconds, 0: nothing was paged) has the newest one already.
+    One that says nothing yet may be due tomorrow, when nobody asks Stripe: it has to be settled then as well. Paid
+    invoices created at ``since`` (Unix seconds, 0: never) or later were paged, so nothing newer is missing to whoever
+    is decided by an invoice from then on, or has a paid one.
     """
     invoices, intents = load_invoices(work, customers)
 
-    def newest_verdict(known: list[Invoice], now: datetime) -> str:
+    def is_decided(known: list[Invoice], now: datetime) -> bool:
         for invoice in sorted(known, key=lambda each: (each.created, each.id), reverse=True):
             kind = verdict(invoice, intents=intents, now=now).kind
             if kind != "next":
-                return kind
-        return "next"
+                return kind == "paid" or bool(since and invoice.created >= since)
+        return False
 
-    def is_settled(known: list[Invoice]) -> bool:
-        if skimmed and any(each.status == "paid" and each.created > skimmed for each in known):
-            return True
-        return all(newest_verdict(known, now) == "paid" for now in (work.began, END_OF_TIME))
-
-    return [customer_id for customer_id in customers if not is_settled(invoices[customer_id])]
+    return [
+        customer_id
+        for customer_id in customers
+        if not all(is_decided(invoices[customer_id], now) for now in (work.began, END_OF_TIME))
+    ]
 
 
 def load_invoices(work: Work, customers: list[str]) -> tuple[dict[str, list[Invoice]], dict[str, str]]:

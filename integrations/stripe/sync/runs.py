@@ -33,7 +33,7 @@ from integrations.models import (
     WorkerHeartbeat,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import counts, dirty, inbox_lease, issues, lease, notices, rates, tokens
+from integrations.stripe.sync import counts, dirty, inbox_lease, issues, kept, lease, notices, rates, tokens
 from integrations.stripe.sync.lease import Lease, LeaseLostError
 from integrations.stripe.sync.phases import PHASES, require_access, step
 from integrations.stripe.sync.threads import StoppedError
@@ -277,5 +277,6 @@ def finish(held: Lease, state: str, *, requests: int = 0, error_code: str = "", 
         if not ended:
             raise LeaseLostError
         SeenId.objects.filter(run=run).delete()
+        kept.forget(run.connection)
     if dirty.due(run.connection).exists():  # what arrived meanwhile, or was left to this run
         inbox_lease.wake(run.connection_id)

@@ -17,6 +17,7 @@ from integrations.stripe.rules.plan import plan_label
 from integrations.stripe.sync import counts, customers_from_stripe, derive, match
 from integrations.stripe.sync.counts import Counts
 from integrations.stripe.sync.customers_from_stripe import WouldBe
+from integrations.stripe.sync.kept import kept
 from integrations.stripe.sync.match import Options
 from integrations.stripe.sync.scope_sql import Scope
 
@@ -84,9 +85,12 @@ FROM integrations_stripeprice WHERE connection_id = %(connection)s AND lookup_ke
 """
 
 
-def figures(connection: StripeConnection) -> dict[str, dict[str, tuple[int, Decimal]]]:
+Figures = dict[str, dict[str, tuple[int, Decimal]]]
+
+
+def figures(connection: StripeConnection) -> Figures:
     """Live subscriptions and MRR by product, by lookup key, and in all; one query."""
-    found: dict[str, dict[str, tuple[int, Decimal]]] = defaultdict(dict)
+    found: Figures = defaultdict(dict)
     with database.cursor() as cursor:
         cursor.execute(FIGURES, [connection.pk])
         for kind, value, number, mrr in cursor.fetchall():
@@ -107,13 +111,13 @@ def catalog(connection: StripeConnection) -> dict[str, dict[str, str]]:
 def choices(connection: StripeConnection) -> ScopeChoices:
     """Products and lookup keys that the account really has, the biggest first; chosen ones stay listed.
 
-    Three queries, whatever the account has.
+    Four queries, whatever the account has.
     """
     saved = Scope.of(connection)
     known = catalog(connection)
     names, known_keys = known["product"], set(known["lookup_key"])
-    found = figures(connection)
-    products, keys = found["product"], found["lookup_key"]
+    found = kept(connection, "scope", figures, Figures)
+    products, keys = found.get("product", {}), found.get("lookup_key", {})
     subscriptions, mrr = found["all"][""]
     without_key, in_two = found["without_lookup_key"][""][0], found["in_two_products"][""][0]
     read = bool(products)

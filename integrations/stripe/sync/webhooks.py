@@ -13,14 +13,14 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from integrations.errors import IntegrationError
+from integrations.fields import is_unreadable
 from integrations.models import AttemptKind, AttemptState, ConnectionState, StripeConnection, StripeEvent
 from integrations.stripe.api import signatures
-from integrations.stripe.api.events import Hint, read_hint
+from integrations.stripe.api.events import AUTHORIZED, Hint, read_hint
 from integrations.stripe.sync import attempts, connections, inbox
 
 logger = logging.getLogger(__name__)
@@ -50,11 +50,14 @@ class Answer:
 def accept(mode: str, body: bytes, signature: str, *, own_endpoint: bool) -> Answer:
     """Take one delivery; four statements at most, five when the last one was noted a while ago."""
     connection = connection_of(mode, own_endpoint=own_endpoint)
-    if connection is None:
+    if own_endpoint and any(is_unreadable(getattr(connection, name)) for name in SECRETS):
+        logger.error("The signing secrets of Stripe %s cannot be read: FIELD_ENCRYPTION_KEYS lack their key", mode)
         return Answer(HTTPStatus.SERVICE_UNAVAILABLE, "not_configured", "The signing secret cannot be read here.")
     try:
         signatures.verify(body, signature, secrets_of(connection, own_endpoint=own_endpoint))
         hint = read_hint(body)
+        if hint.type == AUTHORIZED:
+            return Answer(HTTPStatus.OK, "ignored")
         require_ours(connection, hint, own_endpoint=own_endpoint)
     except IntegrationError as error:
         return refuse(connection, error)
@@ -67,14 +70,10 @@ def accept(mode: str, body: bytes, signature: str, *, own_endpoint: bool) -> Ans
     return Answer(HTTPStatus.OK, "received" if new else "known")
 
 
-def connection_of(mode: str, *, own_endpoint: bool) -> StripeConnection | None:
-    """The connection of a mode with what is needed here; None when its secrets cannot be decrypted."""
+def connection_of(mode: str, *, own_endpoint: bool) -> StripeConnection:
+    """The connection of a mode with what is needed here."""
     columns = (*NEEDED, *SECRETS) if own_endpoint else NEEDED
-    try:
-        return StripeConnection.objects.only(*columns).filter(mode=mode).first() or connections.get(mode)
-    except ImproperlyConfigured:
-        logger.exception("The signing secrets of Stripe %s cannot be read", mode)
-        return None
+    return StripeConnection.objects.only(*columns).filter(mode=mode).first() or connections.get(mode)
 
 
 def secrets_of(connection: StripeConnection, *, own_endpoint: bool) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, TypeGuard, TypeVar
 
 from django.conf import settings
 from django.db import connection as database
-from django.db import transaction
+from django.db import reset_queries, transaction
 
 from customers.models import PersonalDomain
 from integrations.errors import ERRORS, IntegrationError
@@ -155,6 +155,7 @@ class Work:
                 requests=len(requests),
             )
         self._renewed = time.monotonic()
+        reset_queries()  # in DEBUG Django keeps the text of every statement, and here that is everything there is
         if self._on_commit is not None:
             self._on_commit()
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from integrations.errors import IntegrationError
 from integrations.permissions import CONNECT
 from integrations.stripe.pages import notices
-from integrations.stripe.pages.access import admin_page
+from integrations.stripe.pages.access import admin_page, person
 from integrations.stripe.pages.forms import SecretForm
 from integrations.stripe.sync import connections, endpoint
 
@@ -27,7 +27,7 @@ def secret_add(request: HttpRequest, mode: str) -> HttpResponse:
     try:
         if not form.is_valid():
             raise IntegrationError("signature_invalid", _("No signing secret was given."))
-        endpoint.add_secret(connections.get(mode), form.cleaned_data["secret"])
+        endpoint.add_secret(connections.get(mode), form.cleaned_data["secret"], actor=person(request))
     except IntegrationError as error:
         notices.problem(request, error)
     else:
@@ -39,7 +39,7 @@ def secret_add(request: HttpRequest, mode: str) -> HttpResponse:
 @require_POST
 def rotation_finish(request: HttpRequest, mode: str) -> HttpResponse:
     """Accept the new secret alone from now on."""
-    if endpoint.finish_rotation(connections.get(mode)):
+    if endpoint.finish_rotation(connections.get(mode), actor=person(request)):
         messages.success(request, _("Only the new signing secret is accepted now."))
     return card(mode)
 
@@ -48,7 +48,7 @@ def rotation_finish(request: HttpRequest, mode: str) -> HttpResponse:
 @require_POST
 def secrets_forget(request: HttpRequest, mode: str) -> HttpResponse:
     """Accept nothing at the account's own endpoint any more; polling and the nightly run remain."""
-    endpoint.forget_secrets(connections.get(mode))
+    endpoint.forget_secrets(connections.get(mode), actor=person(request))
     messages.success(request, _("The signing secrets are deleted. Changes arrive by polling."))
     return card(mode)
 

@@ -40,10 +40,10 @@ def connection(settings: Settings) -> StripeConnection:
 
 
 def post(
-    body: bytes, *, secret: str = APP, mode: str = "live", own: bool = False, at: float | None = None, **headers: Any
+    body: bytes, *, secret: str = APP, mode: str = "live", own: bool = False, seconds_off: float = 0, **headers: Any
 ) -> HttpResponse:
-    """A delivery as Stripe makes it: a stranger without cookies, CSRF checks on."""
-    moment = int(time.time() if at is None else at)
+    """A delivery as Stripe makes it: a stranger without cookies, CSRF checks on; signed ``seconds_off`` from now."""
+    moment = int(time.time() + seconds_off)
     signature = WebhookSignature.generate_signature_header(body.decode("utf-8", "replace"), secret, moment)
     url = reverse("stripe:account_webhook" if own else "stripe:webhook", args=[mode])
     sent = {"Stripe-Signature": signature, **headers}
@@ -108,17 +108,26 @@ def test_two_secrets_are_taken_while_one_is_rotated(
     assert answers == [(200, "received")] * 2
 
 
+def test_consent_being_given_is_nobodys_mistake(connection: StripeConnection) -> None:
+    StripeConnection.objects.update(state="disconnected", account_id="")
+    body = event(account="acct_1", type="account.application.authorized")
+
+    assert said(post(body)) == (200, "ignored")
+    assert not Attempt.objects.exists()
+    assert said(post(body, secret="whsec_forged")) == (400, "signature_invalid")
+
+
 @pytest.mark.parametrize("seconds", [-290, 290])
 def test_clocks_may_differ_a_little(connection: StripeConnection, seconds: int) -> None:
-    assert said(post(event(account="acct_1"), at=time.time() + seconds)) == (200, "received")
+    assert said(post(event(account="acct_1"), seconds_off=seconds)) == (200, "received")
 
 
 @pytest.mark.parametrize(
     ("body", "options", "expected"),
     [
         (event(account="acct_1"), {"secret": "whsec_forged"}, (400, "signature_invalid")),
-        (event(account="acct_1"), {"at": time.time() - 400}, (400, "signature_invalid")),
-        (event(account="acct_1"), {"at": time.time() + 400}, (400, "signature_invalid")),
+        (event(account="acct_1"), {"seconds_off": -400}, (400, "signature_invalid")),
+        (event(account="acct_1"), {"seconds_off": 400}, (400, "signature_invalid")),
         (event(account="acct_1"), {"Stripe-Signature": ""}, (400, "signature_invalid")),
         (b"{no json", {}, (400, "invalid_response")),
         (b'{"object":"event"}', {}, (400, "invalid_response")),

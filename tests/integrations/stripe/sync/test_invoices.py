@@ -195,25 +195,21 @@ def test_the_random_accounts_meet_every_status(empty: Running) -> None:
 def test_paging_paid_invoices_says_the_same_as_reading_them_one_by_one(
     account: Account, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("integrations.stripe.sync.invoices.READS_A_PAGE", 0)
+    monkeypatch.setattr("integrations.stripe.sync.paid_invoices.WORTH_PAGING", 1)
     run = sync(connect(account.stripe, key))
 
     assert run.state == RunState.SUCCEEDED
     assert found() == account.statuses()
 
 
-def is_for_single_customers(path: str) -> bool:
-    """Of one customer, of one object, or a page of paid invoices that some customers wait for."""
-    return "customer=" in path or path.count("/") > 2 or "status=paid" in path
-
-
 def test_the_run_says_how_many_single_reads_it_needed(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "KEPT", 1000)
+    monkeypatch.setattr("integrations.stripe.sync.paid_invoices.WORTH_PAGING", 1000)
     connection = connect(account.stripe)
     ApiCall.objects.all().delete()
     run = sync(connection)
 
-    single = [call.path for call in ApiCall.objects.all() if is_for_single_customers(call.path)]
+    single = [call.path for call in ApiCall.objects.all() if "customer=" in call.path or call.path.count("/") > 2]
     assert run.own_reads == len(single) > 0
     assert run.api_requests == ApiCall.objects.count()
 
@@ -261,7 +257,7 @@ def test_a_newer_paid_one_off_overtakes_a_failing_invoice(one: Account) -> None:
     assert Customer.objects.get().billing_flags == ["older_invoice_open"]
 
 
-def add_failing(account: Account, number: int) -> None:
+def add_failing(account: Account, number: int, *, days_ago: int = 5) -> None:
     """A further customer, whose newest invoice fails after one that was paid last month."""
     CustomerFactory(domain=f"failing{number}.com")
     customer_id, created = f"cus_failing{number}", account.now - 400 * DAY
@@ -270,8 +266,8 @@ def add_failing(account: Account, number: int) -> None:
     items = [{"price": "price_growth"}]
     value = {"customer": customer_id, "currency": "usd", "created": created, "status": "active", "items": items}
     account.stripe.put("subscriptions", f"sub_failing{number}", value, event="none")
-    put(account, f"in_failing{number}_paid", 35, "paid", customer=customer_id)
-    put(account, f"in_failing{number}_open", 5, "open", customer=customer_id, attempt_count=2)
+    put(account, f"in_failing{number}_paid", days_ago + 30, "paid", customer=customer_id)
+    put(account, f"in_failing{number}_open", days_ago, "open", customer=customer_id, attempt_count=2)
 
 
 def paid_pages(account: Account) -> int:
@@ -287,23 +283,23 @@ def test_one_page_of_paid_invoices_is_read_instead_of_every_customer_that_waits_
     one.stripe.reset_requests()
     run = sync(connection)
 
-    assert (run.own_reads, paid_pages(one)) == (1, 1)
+    assert (run.own_reads, paid_pages(one)) == (0, 1)
     assert {domain: status for domain, status in found().items() if domain.startswith("failing")} == {
         f"failing{number}.com": "failing" for number in range(5)
     }
 
 
-def test_paging_ends_when_it_has_cost_half_of_what_it_could_save(one: Account) -> None:
+def test_paging_stops_where_more_pages_would_cost_more_than_they_save(one: Account) -> None:
     put(one, "in_latest", 1, "paid", subscription="sub_0000")
-    for number in range(320):  # a history of others that fills three pages
-        put(one, f"in_history{number:03d}", 30, "paid")
+    for number in range(320):  # eight a day: the failing ones lie sixteen pages back
+        put(one, f"in_history{number:03d}", 2, "paid", created=one.now - 2 * DAY - number * DAY // 8)
     for number in range(4):
-        add_failing(one, number)
+        add_failing(one, number, days_ago=200)
     connection = connect(one.stripe)
     one.stripe.reset_requests()
     run = sync(connection)
 
-    assert (run.own_reads, paid_pages(one)) == (2 + 4, 2)
+    assert (run.own_reads, paid_pages(one)) == (4, 1)
     assert set(found().values()) == {"paid", "failing"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,7 @@ from integrations.models import (
     StripeSubscription,
     SyncRun,
 )
+from integrations.stripe import tasks
 from integrations.stripe.sync import connections, derive, housekeeping, inbox, nightly
 from sandbox.testing import Running, running
 from tests.factories import AdminRateFactory, ExchangeRate, StripeConnectionFactory
@@ -367,3 +368,25 @@ def test_a_disconnect_ends_the_night_without_a_report(connection: StripeConnecti
     connections.disconnect(connection, actor=None)
     nightly.tick()
     assert not DriftReport.objects.exists()
+
+
+def test_a_deleted_mirror_takes_its_reports_and_notices_along(connection: StripeConnection) -> None:
+    paying(connection).delete()
+    assert night(connection).total
+    connections.disconnect(connection, actor=None)
+    connections.delete_mirror(connection, actor=None)
+    assert not DriftReport.objects.exists()
+    assert not Notice.objects.exists()
+
+
+def test_the_schedule_starts_the_night_and_concludes_it(
+    connection: StripeConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nightly, "AT", time(0, 0))
+    yesterday(connection)
+    tasks.night()
+    tasks.night()
+    run = SyncRun.objects.get(kind=RunKind.NIGHTLY)
+    assert go_on(run).state == RunState.SUCCEEDED
+    tasks.night()
+    assert DriftReport.objects.get().concluded_at is not None
