@@ -30,6 +30,7 @@ NAMES_A_WORD = 40
 SHORTEST_WORD, LONGEST_WORD = 3, 100
 NEIGHBOURS = 500
 SUB_DOMAINS = 5
+ABOUT = ("name", "domain", "status")
 
 
 class Evidence(IntEnum):
