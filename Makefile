@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 ARGS ?=
 BROWSER_PATH ?= /usr/bin/chromium
 
-.PHONY: help setup demo demo-once demo-reset test check format browser lock
+.PHONY: help setup demo demo-once demo-reset test check format browser screenshots lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -46,6 +46,10 @@ format: setup ## let the formatters and fixers do their work
 
 browser: ## install Chromium for the browser tests (Debian, Ubuntu; as root)
 	@sh .ci/browser $(BROWSER_PATH)
+
+screenshots: setup ## take the pictures of docs/images from a demo of its own; needs the browser
+	@rm -rf .pivotal/screenshots && PIVOTAL_DIR="$(CURDIR)/.pivotal/screenshots" $(PYTHON) manage.py screenshots $(ARGS)
+	@PIVOTAL_DIR="$(CURDIR)/.pivotal/screenshots" $(PYTHON) manage.py demo --reset
 
 lock: ## write both locks from pyproject.toml (ARGS=--upgrade for newer versions); needs uv
 	@sh .ci/lock $(ARGS)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from customers import forms, permissions, selectors
 from customers.keyset import Key
-from customers.models import Environment
+from customers.models import Environment, SavedView
 from customers.models.customer import CustomerQuerySet
 
 COLUMNS = {
@@ -66,6 +66,7 @@ class Listing:
     """
 
     def __init__(self, user: User, query: QueryDict) -> None:
+        self.user = user
         self.query = query
         asked = query.get("environment", "")
         self.environment = Environment(asked) if asked in Environment.values else Environment.PRODUCTION
@@ -121,6 +122,25 @@ class Listing:
     def csv_url(self) -> str:
         """The address of the CSV of exactly what is filtered."""
         return f"{reverse('customers:csv')}{self._query({})}"
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything was filtered or sorted, so that a view of it would be worth a name."""
+        return bool(self.chosen or self.query.get("sort"))
+
+    def saved_query(self) -> str:
+        """What a saved view keeps: what the address says and the list understands, and no place in its pages."""
+        asked = {name: self.query.get(name, "") for name in (*self.form.fields, "whose", "sort", "environment")}
+        asked |= {name: "" for name in self.form.fields if name not in self.chosen}
+        return urlencode(sorted((name, value) for name, value in asked.items() if value))
+
+    def saved_views(self) -> list[tuple[SavedView, str, bool]]:
+        """The person's own views with their addresses, and which of them this is."""
+        here, address = self.saved_query(), reverse("customers:list")
+        return [
+            (view, f"{address}?{view.query}" if view.query else address, view.query == here)
+            for view in SavedView.objects.filter(user=self.user)
+        ]
 
     def _query(self, changes: Mapping[str, str]) -> str:
         kept = {name: value for name, value in self.query.items() if name not in ("after", "before") and value}

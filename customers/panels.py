@@ -47,6 +47,8 @@ class Header:
     changes arrive by themselves; ``stale_reason`` is empty while they are fresh, else the sentence why they are grey.
     ``mrr_incomplete`` puts "≥" before the MRR, with this sentence as its title. ``ended_at`` turns "Billed since" into
     "Billing ended". ``plan_more`` is how many live subscriptions there are beside the primary one ("Growth +3").
+    ``rates`` dates the exchange rates a converted MRR rests on ("rates of 30 Oct 2026"), else it is empty;
+    ``rates_title`` says whose they are and how old.
     """
 
     source: str
@@ -59,6 +61,8 @@ class Header:
     plan_more: int = 0
     ended_at: datetime | None = None
     notes: Sequence[Note] = ()
+    rates: str = ""
+    rates_title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

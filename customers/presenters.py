@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from customers import wording
-from customers.models import Activity, BillingFlag, Customer, MrrPoint, PaymentStatus, Status
+from customers.models import Activity, BillingFlag, Customer, PaymentStatus, Status
 from customers.panels import Header, ListBadges, Note
 from customers.selectors import Shared
 
@@ -89,6 +89,8 @@ class HeaderFacts:
     stale_reason: str
     ended_at: datetime | None
     notes: Sequence[Note]
+    rates: str
+    rates_title: str
 
     @property
     def mrr_prefix(self) -> str:
@@ -131,6 +133,8 @@ def header_facts(customer: Customer, header: Header | None) -> HeaderFacts:
         stale_reason=said.stale_reason,
         ended_at=said.ended_at,
         notes=notes,
+        rates=said.rates if said.attached else "",
+        rates_title=said.rates_title,
     )
 
 
@@ -232,18 +236,3 @@ def _money(value: str) -> str:
         return wording.money(value)
     except ValueError:
         return value
-
-
-@dataclass(frozen=True, slots=True)
-class MrrStep:
-    """One row of the MRR table: from ``point.at`` on, with the difference to the one before (None for the first)."""
-
-    point: MrrPoint
-    difference: Decimal | None
-
-
-def mrr_steps(points: Sequence[MrrPoint]) -> list[MrrStep]:
-    """Points in order of time become rows, newest first."""
-    earlier: list[MrrPoint | None] = [None, *points][: len(points)]
-    pairs = zip(points, earlier, strict=True)
-    return [MrrStep(point, point.mrr - last.mrr if last else None) for point, last in pairs][::-1]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from customers.views import editing, listing, record
+from customers.views import editing, listing, record, saved_views
 
 app_name = "customers"
 urlpatterns = [
     path("customers/", listing.customer_list, name="list"),
     path("customers/export.csv", listing.customer_csv, name="csv"),
+    path("customers/views/", saved_views.save, name="view_save"),
+    path("customers/views/<int:view_id>/remove", saved_views.remove, name="view_remove"),
     path("customers/new", editing.create, name="create"),
     path("customers/<int:customer_id>", record.detail, name="detail"),
     path("customers/<int:customer_id>/edit", editing.edit, name="edit"),

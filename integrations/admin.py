@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
-from django.db.models import Model
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models import (
@@ -26,6 +29,7 @@ from integrations.models import (
     SyncIssue,
     SyncRun,
 )
+from integrations.stripe.sync import rates
 
 
 class ReadOnly:
@@ -171,6 +175,16 @@ class ExchangeRateForm(forms.ModelForm[ExchangeRate]):
     class Meta:
         model = ExchangeRate
         fields = ("currency", "date", "usd_per_unit")
+        help_texts = {
+            "currency": _("Three letters, like NGN."),
+            "date": _("The day the rate is of; it is shown beside every figure. Of several the newest counts."),
+            "usd_per_unit": _("How many US dollars one unit is worth: 0.00065 for NGN, not 1,540."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "date" in self.fields:
+            self.fields["date"].initial = timezone.localdate
 
     def clean_currency(self) -> str:
         """Three letters, in the case Stripe uses; US dollars need no rate."""
@@ -180,6 +194,13 @@ class ExchangeRateForm(forms.ModelForm[ExchangeRate]):
         if currency == "usd":
             raise forms.ValidationError(_("US dollars need no rate."))
         return currency
+
+    def clean_date(self) -> datetime.date:
+        """A rate is of a day that has come; one of a later day would count today already."""
+        date: datetime.date = self.cleaned_data["date"]
+        if date > timezone.localdate():
+            raise forms.ValidationError(_("This day has not come yet."))
+        return date
 
     def clean(self) -> dict[str, Any] | None:
         """An admin's row holds USD per unit, greater than zero, once a day and currency."""
@@ -192,15 +213,27 @@ class ExchangeRateForm(forms.ModelForm[ExchangeRate]):
             same_day = ExchangeRate.objects.filter(source=RateSource.ADMIN, currency=currency, date=date)
             if same_day.exclude(pk=self.instance.pk).exists():
                 self.add_error("date", _("There is a rate of this day for this currency already; change that one."))
+        self._expect_right_way_round(cleaned)
         return cleaned
+
+    def _expect_right_way_round(self, cleaned: dict[str, Any]) -> None:
+        """Where the ECB quotes the currency, a rate that is far from its own was most likely turned over."""
+        entered, currency = cleaned.get("usd_per_unit"), cleaned.get("currency") or self.instance.currency
+        if not entered or not currency:
+            return
+        quoted = rates.load_ecb().get(currency)
+        if quoted and not quoted.usd_per_unit / 2 < entered < quoted.usd_per_unit * 2:
+            says = _("The ECB says 1 %(currency)s is %(rate)s US dollars. Is this the wrong way round?")
+            worth = f"{quoted.usd_per_unit:.6g}"
+            self.add_error("usd_per_unit", says % {"currency": currency.upper(), "rate": worth})
 
 
 @admin.register(ExchangeRate)
 class ExchangeRateAdmin(admin.ModelAdmin[ExchangeRate]):
-    """Rates of the ECB are read-only; an admin's rate wins over them. A new set reaches the figures at once."""
+    """Rates of the ECB are read-only; an admin's rate wins over them. The worker takes a new one to the figures."""
 
     form = ExchangeRateForm
-    list_display = ("currency", "date", "source", "usd_per_unit", "units_per_euro", "entered_by")
+    list_display = ("code", "date", "source", "worth", "entered_by")
     list_filter = ("source", "date")
     list_select_related = ("entered_by",)
     search_fields = ("currency__istartswith",)
@@ -221,7 +254,43 @@ class ExchangeRateAdmin(admin.ModelAdmin[ExchangeRate]):
     def save_model(
         self, request: HttpRequest, obj: ExchangeRate, form: forms.ModelForm[ExchangeRate], change: bool
     ) -> None:
-        """Remember who entered it, and recompute what it touches."""
+        """Remember who entered it, and say what follows."""
         obj.source = RateSource.ADMIN
         obj.entered_by_id = request.user.pk
         super().save_model(request, obj, form, change)
+        self._say_what_follows(request, [obj.currency])
+
+    def delete_model(self, request: HttpRequest, obj: ExchangeRate) -> None:
+        """Say what follows."""
+        super().delete_model(request, obj)
+        self._say_what_follows(request, [obj.currency])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ExchangeRate]) -> None:
+        """Say what follows."""
+        currencies = sorted(set(queryset.values_list("currency", flat=True)))
+        super().delete_queryset(request, queryset)
+        self._say_what_follows(request, currencies)
+
+    def _say_what_follows(self, request: HttpRequest, currencies: Sequence[str]) -> None:
+        """The worker converts again; nobody waits for it at a form."""
+        codes = ", ".join(currency.upper() for currency in currencies)
+        if codes:
+            self.message_user(
+                request,
+                _("What is billed in %(codes)s is being converted again; the figures follow within a minute.")
+                % {"codes": codes},
+                messages.INFO,
+            )
+
+    @admin.display(description=_("currency"), ordering="currency")
+    def code(self, obj: ExchangeRate) -> str:
+        """The currency as people write it."""
+        return obj.currency.upper()
+
+    @admin.display(description=_("rate"))
+    def worth(self, obj: ExchangeRate) -> str:
+        """What the rate says, without trailing zeros."""
+        if obj.usd_per_unit is not None:
+            return f"1 {obj.currency.upper()} = {obj.usd_per_unit.normalize():f} USD"
+        units = obj.units_per_euro
+        return f"1 EUR = {units.normalize():f} {obj.currency.upper()}" if units is not None else ""

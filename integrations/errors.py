@@ -70,7 +70,7 @@ ERRORS: dict[str, ErrorText] = {
     ),
     "no_exchange_rate": ErrorText(
         "A currency has no exchange rate.",
-        "Add a rate under Admin > Exchange rates; the figures follow at once.",
+        "Add a rate under Admin > Exchange rates; the figures follow by themselves.",
         permanent=True,
     ),
     "record_gone": ErrorText(

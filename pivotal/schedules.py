@@ -11,6 +11,8 @@ SCHEDULES: dict[str, dict[str, object]] = {
     "watchdog": {"func": "integrations.stripe.tasks.watchdog", "schedule_type": Schedule.MINUTES, "minutes": 1},
     # What changes without any event: a trial that ends, a discount that runs out, the nightly run.
     "clock": {"func": "integrations.stripe.tasks.clock", "schedule_type": Schedule.MINUTES, "minutes": 1},
+    # Newer exchange rates: of a new package version, and with FX_FETCH of the ECB.
+    "rates": {"func": "integrations.stripe.tasks.refresh_rates", "schedule_type": Schedule.DAILY, "minutes": None},
     # Old calls, events and log entries.
     "prune": {"func": "integrations.stripe.tasks.prune", "schedule_type": Schedule.DAILY, "minutes": None},
 }

@@ -13,6 +13,7 @@ import django_stubs_ext
 import environ
 
 from pivotal import database, secrets
+from pivotal.demo.folder import DemoFolder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 django_stubs_ext.monkeypatch()  # lets type annotations like ModelAdmin[Customer] run on Django 5.2
@@ -22,6 +23,9 @@ environ.Env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", default=True)
 PIVOTAL_DIR = Path(env.str("PIVOTAL_DIR", default=str(BASE_DIR / ".pivotal")))
+if DEBUG and not env.str("DATABASE_URL", default="") and (beside_demo := DemoFolder(PIVOTAL_DIR).environment):
+    # The database is that of a demo that runs now: what is connected there is its sandbox, not Stripe.
+    environ.Env.read_env(beside_demo, overwrite=True)
 
 # --- secrets ---------------------------------------------------------------------------------------------------
 made_up = secrets.development_secrets(PIVOTAL_DIR) if DEBUG else None
@@ -108,6 +112,7 @@ X_FRAME_OPTIONS = "DENY"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [("guides", BASE_DIR / "docs" / "images")]
 # Said here and not left to whitenoise, which asks DEBUG again at run time: tests turn it off after the start.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
@@ -138,6 +143,7 @@ SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", default="help@pivotal.app")
 DEFAULT_ACCESS = env.str("DEFAULT_ACCESS", default="all")  # all or assigned: which customers a Member may open
 BUSINESS_HOURS = env.str("BUSINESS_HOURS", default="Mon-Fri 9-18")
 FX_FETCH = env.bool("FX_FETCH", default=False)
+FX_URL = env.str("FX_URL", default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref.zip")
 BROWSER_PATH = env.str("BROWSER_PATH", default="/usr/bin/chromium")
 
 # --- Stripe ----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("help/<slug:name>/", views.guide, name="guide"),
     path("healthz", healthz, name="healthz"),
 ]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.template.loader import render_to_string
 
+from pivotal import guides
 from pivotal.styleguide import samples
 from pivotal.version import version
 
@@ -16,6 +18,17 @@ from pivotal.version import version
 def root(request: HttpRequest) -> HttpResponse:
     """The customer list is the front page."""
     return HttpResponseRedirect(resolve_url("customers:list"))
+
+
+@login_required
+def guide(request: HttpRequest, name: str) -> HttpResponse:
+    """One guide of docs/; error codes link to its sections."""
+    try:
+        shown = guides.guide(name)
+    except KeyError:
+        raise Http404 from None
+    others = [(guides.address(each), title) for each, title in guides.GUIDES.items() if each != name]
+    return render(request, "guide.html", {"guide": shown, "others": others})
 
 
 def style_guide(request: HttpRequest) -> HttpResponse:

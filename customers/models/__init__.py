@@ -5,6 +5,7 @@ from customers.models.customer import BillingFlag, Customer, Environment, Paymen
 from customers.models.digest import DailyMail
 from customers.models.domain import CustomerDomain, PersonalDomain
 from customers.models.mrr_point import MrrPoint
+from customers.models.saved_view import SavedView
 
 __all__ = [
     "Activity",
@@ -16,5 +17,6 @@ __all__ = [
     "MrrPoint",
     "PaymentStatus",
     "PersonalDomain",
+    "SavedView",
     "Status",
 ]

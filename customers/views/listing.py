@@ -31,6 +31,7 @@ def customer_list(request: HttpRequest) -> HttpResponseBase:
     context = {
         "listing": listing,
         "rows": rows,
+        "saved_views": listing.saved_views(),
         "totals": selectors.totals(listing.found),
         "environments": [
             (choice, listing.url(environment=choice.value), choice == listing.environment) for choice in Environment

@@ -12,12 +12,12 @@ from customers import csv_export, keyset, presenters
 from customers.forms import ActivityFilterForm
 from customers.listing import url_of_environment
 from customers.models import Activity, Customer, Status
+from customers.mrr_history import history_of
 from customers.panels import registry
 from customers.views.access import needs, open_customer
 
 RECENT = 8
 PAGE_SIZE = 100
-MRR_STEPS = 50
 
 
 @require_safe
@@ -26,7 +26,6 @@ def detail(request: HttpRequest, customer_id: int | str, slug: str = "") -> Http
     """A customer: the five facts, what an integration adds, recent history."""
     customer = open_customer(request, customer_id)
     recent = list(customer.activities.select_related("actor")[: RECENT + 1])
-    points = list(customer.mrr_points.order_by("-at", "-id")[:MRR_STEPS])[::-1]
     context = {
         "customer": customer,
         "trail": trail(customer),
@@ -36,7 +35,7 @@ def detail(request: HttpRequest, customer_id: int | str, slug: str = "") -> Http
         "menu": registry.menu(request, customer),
         "days": presenters.days(recent[:RECENT]),
         "has_more_activity": len(recent) > RECENT,
-        "steps": presenters.mrr_steps(points),
+        "history": history_of(customer, hide_rates=request.GET.get("rates") == "hidden"),
         "statuses": status_choices(customer),
         "domains": list(customer.domains.all()),
         "may_edit": request.user.has_perm("customers.change_customer"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.stripe.sync import announcements, housekeeping, runs
+from integrations.stripe.sync import announcements, housekeeping, rates, runs
 
 
 def continue_run(run_id: int) -> None:
@@ -25,6 +25,16 @@ def prune() -> None:
     housekeeping.prune()
 
 
+def refresh_rates() -> None:
+    """Each day: newer exchange rates."""
+    rates.refresh()
+
+
 def new_rates() -> None:
     """A new set of exchange rates: what is not billed in US dollars is converted again."""
     announcements.convert_again()
+
+
+def new_rate(currency: str) -> None:
+    """A rate that an admin entered, changed or deleted: what is billed in its currency is converted again."""
+    announcements.convert_again([currency])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fcntl import LOCK_EX, LOCK_NB, flock
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 
 from pivotal.demo.errors import DemoError
@@ -43,6 +43,27 @@ class DemoFolder:
         """Remember that a demo fills the database."""
         self._begun.touch()
 
+    def publish(self, environment: Mapping[str, str]) -> None:
+        """Write down how to reach the sandbox, for commands beside the demo (`settings` reads it while one runs)."""
+        lines = [f"{name}={value}\n" for name, value in environment.items() if name.startswith("STRIPE_")]
+        self._environment.write_text("".join(lines))
+
+    @property
+    def environment(self) -> Path | None:
+        """What a running demo published; None when none runs, for a killed one leaves its file behind."""
+        if not (self._environment.exists() and self._lock.exists()):
+            return None
+        with self._lock.open() as file:
+            try:
+                flock(file, LOCK_SH | LOCK_NB)
+            except BlockingIOError:
+                return self._environment
+        return None
+
+    @property
+    def _environment(self) -> Path:
+        return self.path / "demo.env"
+
     @property
     def _begun(self) -> Path:
         return self.path / "demo.begun"
@@ -74,7 +95,7 @@ class DemoFolder:
         """Delete what the demo and the embedded PostgreSQL made, and nothing else that may lie here."""
         for folder in (self.path / "postgres", self.logs):
             shutil.rmtree(folder, ignore_errors=True)
-        ours = (self.sandbox_state, self.sandbox_port, self._begun, self._lock)
+        ours = (self.sandbox_state, self.sandbox_port, self._begun, self._lock, self._environment)
         for file in (self.path / "postgres.lock", self.path / "secrets.json", *ours):
             file.unlink(missing_ok=True)
         if not any(self.path.iterdir()):

@@ -47,6 +47,7 @@ class Demo:
             sandbox, sandbox_url = services.start_sandbox(self._folder, environment)
             self._services.append(sandbox)
             environment = services.environment(self._database_url, self._folder, sandbox_url)
+            self._folder.publish(environment)
         web, self.url = services.start_web(self._folder, environment, self._port)
         self._services += [web, services.start_worker(self._folder, environment)]
         with self._step("people and customers"):

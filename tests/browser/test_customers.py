@@ -33,6 +33,50 @@ def test_slash_searches_and_j_k_enter_open_a_customer(visit: Visit) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Second")
 
 
+def test_typing_narrows_the_list_its_address_and_its_csv(visit: Visit) -> None:
+    CustomerFactory(name="Acme Corp", billed=True)
+    CustomerFactory(name="Zephyr Maps", billed=True)
+    page = visit("/customers/", AdminFactory())
+    page.get_by_label("Search", exact=True).press_sequentially("zeph")
+    expect(page.get_by_role("link", name="Acme Corp")).to_have_count(0)
+    expect(page.get_by_role("link", name="Zephyr Maps")).to_be_visible()
+    expect(page.get_by_label("Search", exact=True)).to_be_focused()
+    expect(page).to_have_url(re.compile(r"[?&]q=zeph(&|$)"))
+    assert "q=zeph" in (page.get_by_role("link", name="CSV").get_attribute("href") or "")
+    page.get_by_label("Search", exact=True).fill("")
+    expect(page.get_by_role("link", name="Acme Corp")).to_be_visible()
+
+
+def test_a_view_is_saved_opened_and_removed(visit: Visit) -> None:
+    CustomerFactory(name="Failing Ltd", billed=True, payment_status="failing")
+    CustomerFactory(name="Paid Ltd", billed=True)
+    page = visit("/customers/", AdminFactory())
+    page.get_by_label("Payment status").select_option("late")
+    expect(page.get_by_role("link", name="Paid Ltd")).to_have_count(0)
+    page.get_by_text("Save this view").click()
+    page.get_by_label("Name", exact=True).fill("Late payers")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("link", name="Customers", exact=True).first.click()
+    expect(page.get_by_role("link", name="Paid Ltd")).to_be_visible()
+    page.get_by_role("link", name="Late payers").click()
+    expect(page.get_by_role("link", name="Paid Ltd")).to_have_count(0)
+    page.get_by_role("button", name="Remove the view Late payers").click()
+    expect(page.get_by_role("link", name="Late payers")).to_have_count(0)
+
+
+def test_a_question_mark_shows_the_keys_and_escape_closes_them(visit: Visit) -> None:
+    CustomerFactory(name="First", billed=True)
+    page = visit("/customers/", AdminFactory())
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    expect(keys).to_be_visible()
+    assert Axe().run(page).violations_count == 0
+    page.keyboard.press("j")
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+    expect(page.get_by_role("link", name="First")).not_to_be_focused()
+
+
 def test_letters_typed_into_a_field_stay_letters(visit: Visit) -> None:
     CustomerFactory(billed=True)
     page = visit("/customers/", AdminFactory())

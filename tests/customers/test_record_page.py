@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from pytest_django import DjangoAssertNumQueries
 
+from customers import mrr_history, wording
 from customers.panels import CustomerPanel, Header, Link, MenuItem, Note, registry
 from customers.views import record
 from tests.factories import (
@@ -180,6 +181,70 @@ def test_mrr_over_time_shows_each_step_and_its_cause(client: Client) -> None:
     assert "+ $225" in html
     assert "Seats" in html
     assert "History since" in html
+
+
+def test_mrr_over_time_is_a_chart_with_its_table_and_marks_decisions(client: Client) -> None:
+    customer = CustomerFactory(billed=True)
+    now = timezone.now()
+    MrrPointFactory(customer=customer, at=now - timedelta(days=10), mrr=900)
+    MrrPointFactory(customer=customer, at=now - timedelta(days=5), mrr=1400, cause="decision")
+    html = html_of(client, customer)
+    assert re.search(r'class="chart__line" d="M0 65.6 H345.0 V18.8 H690"', html)
+    assert re.search(r'class="chart__mark" x1="345.0"', html)
+    assert "1 decision is marked." in html
+    assert "Decision</span>" in html
+
+
+def test_one_level_needs_no_chart(client: Client) -> None:
+    customer = CustomerFactory(billed=True)
+    MrrPointFactory(customer=customer)
+    html = html_of(client, customer)
+    assert "chart__plot" not in html
+    assert "Hide exchange-rate moves" not in html
+
+
+def test_moves_by_the_rate_can_be_hidden_and_the_others_keep_their_size(client: Client) -> None:
+    customer = CustomerFactory(billed=True)
+    now = timezone.now()
+    for days, mrr, cause in ((9, 900, "first_sync"), (6, 910, "exchange_rate"), (3, 960, "seats")):
+        MrrPointFactory(customer=customer, at=now - timedelta(days=days), mrr=mrr, cause=cause)
+    assert "?rates=hidden" in html_of(client, customer)
+
+    response = client.get(customer.get_absolute_url(), {"rates": "hidden"})
+
+    steps = response.context["history"].steps
+    assert [(step.point.cause, step.difference) for step in steps] == [("seats", 50), ("first_sync", None)]
+    said = " ".join(response.content.decode().split())
+    assert "1 move by the exchange rate is hidden, + $10." in said
+    assert "Show exchange-rate moves" in said
+
+
+def test_a_long_history_begins_where_it_began(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mrr_history, "STEPS_SHOWN", 2)
+    customer = CustomerFactory(billed=True)
+    now = timezone.now()
+    for years, mrr in ((3, 100), (2, 250), (1, 300)):
+        MrrPointFactory(customer=customer, at=now - timedelta(days=365 * years), mrr=mrr, cause="seats")
+    html = html_of(client, customer)
+    assert f"History since {wording.day(now - timedelta(days=365 * 3))}" in html
+    assert "These are the newest 2 changes." in html
+    assert "+ $150" in html
+
+
+@pytest.mark.parametrize(
+    ("highest", "top"),
+    [
+        ("0", "1"),
+        ("1", "1"),
+        ("900", "1000"),
+        ("1400", "1600"),
+        ("1601", "2000"),
+        ("4.01", "8"),
+        ("99999.99", "100000"),
+    ],
+)
+def test_the_axis_ends_at_a_round_amount(highest: str, top: str) -> None:
+    assert mrr_history.top_of(Decimal(highest)) == Decimal(top)
 
 
 def test_the_number_of_queries_does_not_grow(

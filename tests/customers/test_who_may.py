@@ -40,6 +40,7 @@ TABLE = [
     ("GET", "/customers/{id}/edit", EVERYBODY_IN),
     ("POST", "/customers/{id}/edit", EVERYBODY_IN),
     ("POST", "/customers/{id}/status", EVERYBODY_IN),
+    ("POST", "/customers/views/", EVERYBODY_IN),
     ("GET", "/customers/new", STAFF_UP),
     ("POST", "/customers/new", STAFF_UP),
     ("POST", "/customers/{id}/domains", STAFF_UP),

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -291,6 +292,41 @@ def test_calls_are_listed_newest_first_and_hold_no_secret(synced: Running, termi
 
 
 # --- refresh, explain ------------------------------------------------------------------------------------------------
+
+
+def test_mrr_adds_up_to_the_last_digit(synced: Running, terminal: Terminal) -> None:
+    terminal("scope", "--mode", "live", "--lookup-key", "growth_monthly")
+
+    answer = json.loads(terminal("mrr", "--mode", "live", "--json"))
+
+    places = [answer[name] for name in ("matched", "unmatched", "failed", "unplaced", "outside_scope")]
+    places += answer["skipped"].values()
+    everything = answer["all"]
+    for key, number in (("stripe_customers", int), ("subscriptions", int), ("mrr_exact", Decimal)):
+        assert sum(number(place[key]) for place in places) == number(everything[key]), key
+    assert answer["outside_scope"]["subscriptions"] > 0
+    for cut in ("by_status", "by_currency"):
+        assert sum(Decimal(each["mrr_exact"]) for each in answer[cut]) == Decimal(everything["mrr_exact"]), cut
+        assert sum(each["subscriptions"] for each in answer[cut]) == everything["subscriptions"], cut
+    assert Decimal(everything["mrr"]) == round(Decimal(everything["mrr_exact"]), 2)
+    known = [Decimal(each["difference"]) for each in answer["beside_stripe"]["differences"] if each["difference"]]
+    expected = Decimal(answer["beside_stripe"]["expected"])
+    assert abs(Decimal(everything["mrr"]) + sum(known) - expected) <= Decimal("0.02")
+    rated = {each["currency"]: each["rates"] for each in answer["by_currency"] if each["rates"]}
+    assert rated["eur"][0].keys() == {"usd_per_unit", "date", "source"}
+    told = answer["customer_list"]
+    assert told["settled"]
+    exact = Decimal(answer["matched"]["mrr_exact"]) - Decimal(told["waiting"]) + Decimal(told["failed"])
+    assert exact + Decimal(told["rounding"]) == Decimal(told["mrr"])
+
+
+def test_mrr_for_people_shows_the_same_sums(synced: Running, terminal: Terminal) -> None:
+    everything = json.loads(terminal("mrr", "--mode", "live", "--json"))["all"]
+
+    [line] = [line for line in terminal("mrr", "--mode", "live").splitlines() if line.startswith("all ")]
+
+    number = f"{everything['stripe_customers']:,} {everything['subscriptions']:,} {Decimal(everything['mrr']):,.2f}"
+    assert " ".join(line.split()) == f"all {number}"
 
 
 def test_refresh_reads_customers_fresh_and_says_what_changed(synced: Running, terminal: Terminal) -> None:

@@ -59,6 +59,8 @@ class Command(BaseCommand):
 
         calls = action("calls", actions.calls, "The last calls made to Stripe.")
         calls.add_argument("--json", action="store_true")
+        mrr = action("mrr", actions.mrr, "How MRR adds up: matched + unmatched + skipped + outside scope = all.")
+        mrr.add_argument("--json", action="store_true")
         action("disconnect", actions.disconnect, "Delete our access; values stay.")
 
     def handle(self, *args: Any, run: Any, **options: Any) -> None:

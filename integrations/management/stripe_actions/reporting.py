@@ -13,7 +13,7 @@ from customers.models import Customer
 from integrations.errors import IntegrationError
 from integrations.models import ApiCall, StripeEvent, SyncIssue, SyncRun
 from integrations.stripe.rules.receipt import WHY_ZERO
-from integrations.stripe.sync import connections, counts, runs
+from integrations.stripe.sync import connections, counts, rates, runs
 from integrations.stripe.sync.explain import Explanation
 from integrations.stripe.sync.explain import explain as explanation_of
 
@@ -171,7 +171,9 @@ def explanation_lines(found: Explanation) -> list[str]:
             continue
         for line in subscription.receipt.lines:
             effect = "" if line.usd is None else f"{line.usd:>16,.6f} USD/month"
-            lines.append(f"  {line.label:<48.48} {effect}  {line.detail}".rstrip())
+            old = line.rate_source == "ecb" and line.rate_date is not None and rates.is_old(line.rate_date)
+            age = f", {rates.days_old(line.rate_date)} days old" if old and line.rate_date else ""
+            lines.append(f"  {line.label:<48.48} {effect}  {line.detail}{age}".rstrip())
         if subscription.receipt.why_zero:
             lines.append(f"  {WHY_ZERO.get(subscription.receipt.why_zero, subscription.receipt.why_zero)}")
         lines.append(f"  {'contributes':<48} {subscription.mrr:>16,.6f} USD/month")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import Any, TypedDict
 
 from django import forms
@@ -33,6 +35,24 @@ class KeyForm(forms.Form):
     def __init__(self, *args: Any, mode: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["key"].widget.attrs["placeholder"] = f"rk_{mode}_…"
+
+
+class StripeFigureForm(forms.Form):
+    """The MRR that Stripe shows, typed or pasted as people have it: ``$143,500.00``."""
+
+    stripe = forms.CharField(
+        label=_("MRR that Stripe shows, in US dollars"),
+        max_length=30,
+        error_messages={"required": _("Enter the figure first, like 143,500.")},
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off", "placeholder": "143,500"}),
+    )
+
+    def clean_stripe(self) -> Decimal:
+        """The figure as a number; signs, blanks and thousands separators do not matter."""
+        text = re.sub(r"[\s$,_']|USD", "", self.cleaned_data["stripe"], flags=re.IGNORECASE)
+        if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{0,2})?", text):
+            raise forms.ValidationError(_("Enter an amount like 143,500 or 143500.25."))
+        return Decimal(text)
 
 
 class OptionValues(TypedDict):

@@ -1,6 +1,6 @@
 """What people are told after an action, as messages of Django's.
 
-An error is told with what happened, what to do next, and its stable code; docs/troubleshooting.md explains each code.
+An error is told with what happened, what to do next, and its stable code, which leads to its explanation.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def problem(request: HttpRequest, error: IntegrationError) -> None:
     messages.error(
         request,
         format_html(
-            '<strong>{}</strong> {} {} <span class="code small" title="{}">{}</span>',
+            '<strong>{}</strong> {} {} <a class="code small" href="{}">{}</a>',
             _(error.text.what),
             error.detail,
             _(error.text.next_step),
-            _("Explained in docs/troubleshooting.md"),
+            f"{reverse('guide', args=['troubleshooting'])}#{error.code}",
             error.code,
         ),
     )

@@ -25,6 +25,7 @@ from integrations.stripe.pages.presenters.billing import Billing, billing_of, la
 from integrations.stripe.pages.presenters.billing_card import present_card
 from integrations.stripe.pages.presenters.blank import why_blank
 from integrations.stripe.pages.presenters.page import counts_of, known_connections
+from integrations.stripe.pages.presenters.rates import rates_dated, rates_of
 from integrations.stripe.rules.payment_status import sentence
 from integrations.stripe.sync.freshness import allowed_age, freshness_of
 
@@ -55,6 +56,8 @@ class StripePanel(CustomerPanel):
             ended_at=billing.ended_at,
             notes=notes_of(request, billing, left_out),
             plan_more=plan_more(billing),
+            rates=rates_dated(billing),
+            rates_title=rates_of(billing),
         )
 
     def cards(self, request: HttpRequest, customer: Customer) -> Sequence[SafeString]:
@@ -235,6 +238,7 @@ def sidebar(request: HttpRequest) -> navigation.Section | None:
             entry(_("Ambiguous matches"), "ambiguous", counts.ambiguous if counts else None),
             entry(_("Unmatched"), "unmatched", counts.unmatched if counts else None),
             entry(_("Skipped"), "skipped", counts.skipped if counts else None),
+            entry(_("How MRR adds up"), "mrr"),
             entry(_("Log"), "log"),
             entry(_("Calls to Stripe"), "calls"),
         ],

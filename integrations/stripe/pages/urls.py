@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path, register_converter
 
 from integrations.stripe.pages.modes import ModeConverter
-from integrations.stripe.pages.views import connecting, customers, disconnecting, lists, log, overview, runs, scope
+from integrations.stripe.pages.views import connecting, customers, disconnecting, lists, log, mrr, overview, runs, scope
 
 register_converter(ModeConverter, "stripe_mode")
 
@@ -33,6 +33,8 @@ urlpatterns: list[URLPattern] = [
     path(f"{MODE}unmatched/", lists.unmatched, name="unmatched"),
     path(f"{MODE}skipped/", lists.skipped, name="skipped"),
     path(f"{MODE}ambiguous/", lists.ambiguous, name="ambiguous"),
+    path(f"{MODE}mrr/", mrr.mrr, name="mrr"),
+    path(f"{MODE}mrr/subscriptions/", mrr.subscriptions, name="mrr_subscriptions"),
     path(f"{MODE}log/", log.log, name="log"),
     path(f"{MODE}log/<int:run_id>/", log.run_detail, name="run_detail"),
     path(f"{MODE}calls/", log.calls, name="calls"),

@@ -26,7 +26,7 @@ class Ruling(Struct, frozen=True, kw_only=True):
     ``reduce``: it takes off ``percent`` or ``amount`` (major units of the subscription's currency, per invoice).
     ``none``: it is not in force or never changes MRR. ``left_out``: it is in force but has no amount in the currency.
     ``unreadable``: it cannot be judged, so that what it touches has no figure. ``products`` None means all items.
-    ``ends`` is when a repeating discount in force runs out.
+    ``ends`` is when a ``repeating`` discount in force runs out.
     """
 
     effect: Effect
@@ -38,6 +38,7 @@ class Ruling(Struct, frozen=True, kw_only=True):
     amount: Decimal | None = None
     products: frozenset[str] | None = None
     problem: Problem | None = None
+    repeating: bool = False
     ends: datetime | None = None
 
     def touches(self, product: str) -> bool:
@@ -72,6 +73,7 @@ def judge(
         coupon=coupon.id,
         label=_label(coupon),
         products=products,
+        repeating=coupon.duration == "repeating",
         ends=moment(discount.end) if coupon.duration == "repeating" else None,
     )
     if coupon.duration not in ("forever", "repeating"):

@@ -41,8 +41,8 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``amount`` is in major units of ``currency`` for each ``interval_count`` x ``interval``; ``usd`` is the step's
     effect on the monthly figure in US dollars, None where it has none that we know. ``item``, ``price``, ``discount``
-    and ``coupon`` are Stripe ids. The rate fields belong to the line of kind ``rate``. ``problem`` is the code of the
-    problem that made the line incomplete, else empty.
+    and ``coupon`` are Stripe ids; ``repeating`` marks a discount that ends by itself. The rate fields belong to the
+    line of kind ``rate``. ``problem`` is the code of the problem that made the line incomplete, else empty.
     """
 
     kind: LineKind
@@ -58,6 +58,7 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
     quantity: int | None = None
     discount: str = ""
     coupon: str = ""
+    repeating: bool = False
     rate: Decimal | None = None
     rate_date: datetime.date | None = None
     rate_source: str = ""
@@ -89,6 +90,7 @@ def discount_line(ruling: Ruling, *, amount: Decimal, currency: str) -> Line:
         currency=currency,
         discount=ruling.discount,
         coupon=ruling.coupon,
+        repeating=ruling.repeating and ruling.effect == "reduce",
         problem=ruling.problem.code if ruling.problem else "",
     )
 

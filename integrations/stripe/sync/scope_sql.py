@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from django.db.models import Q
+
 from integrations.models import ScopeKind, StripeConnection
 
 
@@ -35,6 +37,13 @@ class Scope:
         if self.is_everything:
             return "TRUE"
         return "(s.product_ids && %(scope_products)s::varchar[] OR s.lookup_keys && %(scope_lookup_keys)s::varchar[])"
+
+    @property
+    def condition(self) -> Q:
+        """The same for a query of subscriptions."""
+        if self.is_everything:
+            return Q()
+        return Q(product_ids__overlap=list(self.products)) | Q(lookup_keys__overlap=list(self.lookup_keys))
 
     @property
     def parameters(self) -> dict[str, list[str]]:

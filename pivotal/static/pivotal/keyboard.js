@@ -30,6 +30,14 @@
     }
   }
 
+  /* The overlay of keys; Escape closes a dialog by itself, and the focus goes back where it was. */
+  function showKeys(event) {
+    const keys = document.querySelector("#keys");
+    if (!keys || keys.open) return;
+    event.preventDefault();
+    keys.showModal();
+  }
+
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       const menu = document.activeElement.closest("details.menu[open]");
@@ -38,6 +46,8 @@
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    if (document.querySelector("dialog[open]")) return;
+    if (event.key === "?") showKeys(event);
     if (event.key === "/") search(event);
     if (event.key === "j") move(1);
     if (event.key === "k") move(-1);

@@ -52,9 +52,23 @@ def test_clear_deletes_what_the_demo_made(tmp_path: Path) -> None:
         folder.logs.mkdir()
         (folder.path / "postgres").mkdir()
         folder.sandbox_state.touch()
+        folder.publish({})
         folder.clear()
     assert not folder.path.exists()
     assert not folder.is_begun
+
+
+def test_what_is_published_counts_only_while_the_demo_runs(tmp_path: Path) -> None:
+    folder = DemoFolder(tmp_path)
+    process = hold(tmp_path)
+    assert folder.environment is None
+    folder.publish({"STRIPE_API_BASE": "http://127.0.0.1:9", "SECRET_KEY": "not theirs to know"})
+    published = folder.environment
+    assert published is not None
+    assert published.read_text() == "STRIPE_API_BASE=http://127.0.0.1:9\n"
+    process.kill()
+    process.communicate(timeout=30)
+    assert folder.environment is None
 
 
 def test_clear_leaves_everything_else(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from customers import wording
 from integrations.stripe.api.objects import Subscription
 from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, moment_of
 from integrations.stripe.pages.presenters.invoices import InvoiceLine, invoices_behind
+from integrations.stripe.pages.presenters.rates import rates_of
 from integrations.stripe.rules.money import to_cents
 from integrations.stripe.rules.receipt import WHY_ZERO, Receipt
 
@@ -47,6 +48,7 @@ class BillingCard:
     hidden: int
     invoices: list[InvoiceLine]
     older_open: int
+    rates: str
 
 
 def present_card(billing: Billing) -> BillingCard:
@@ -59,6 +61,7 @@ def present_card(billing: Billing) -> BillingCard:
         hidden=max(0, len(live) - SUBSCRIPTIONS_SHOWN),
         invoices=invoices,
         older_open=billing.also_open.count if billing.also_open else 0,
+        rates=rates_of(billing),
     )
 
 
@@ -74,7 +77,7 @@ def _line(subscription: BilledSubscription, *, several: bool) -> SubscriptionLin
         detail=", ".join(part for part in detail if part),
         status=status,
         status_text=text,
-        notes=_notes(subscription),
+        notes=notes_of(subscription.data, subscription.receipt),
         mrr=to_cents(subscription.row.mrr),
     )
 
@@ -125,9 +128,8 @@ def _interval(interval: str, count: int) -> str:
     return _("every %(count)d %(interval)ss") % {"count": count, "interval": interval}
 
 
-def _notes(subscription: BilledSubscription) -> list[str]:
+def notes_of(data: Subscription, receipt: Receipt | None) -> list[str]:
     """What a reader has to know beside the status: an end, a pause, a discount, what the figure leaves out."""
-    data = subscription.data
     notes = []
     end = ends_at(data)
     if end:
@@ -137,8 +139,8 @@ def _notes(subscription: BilledSubscription) -> list[str]:
         notes.append(
             _("Collection paused until %(day)s") % {"day": wording.day(resumes)} if resumes else _("Collection paused")
         )
-    if subscription.receipt:
-        notes += _receipt_notes(subscription.receipt, is_trial=data.status == "trialing")
+    if receipt:
+        notes += _receipt_notes(receipt, is_trial=data.status == "trialing")
     return [note[:160] for note in notes if note][:4]
 
 

@@ -14,6 +14,7 @@ from customers.keyset import Key, Page, page
 from integrations.models import MatchState, Standing, StripeConnection, StripeCustomer
 from integrations.stripe.pages import links
 from integrations.stripe.pages.presenters import reasons
+from integrations.stripe.pages.presenters.rates import rates_behind
 from integrations.stripe.pages.presenters.subscriptions import mrr_in_scope
 
 PAGE_SIZE = 50
@@ -59,11 +60,12 @@ class Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of a list, and the addresses of its neighbours."""
+    """One page of a list, the exchange rates behind its figures in words, and the addresses of its neighbours."""
 
     rows: list[Row]
     filters: Filters
     reasons: Mapping[str, reasons.Words]
+    rates: str
     neighbours: Neighbours
 
 
@@ -110,6 +112,7 @@ def _listing(
         ],
         filters=filters,
         reasons=known_reasons,
+        rates=rates_behind(connection, [row.stripe_id for row in shown.rows]),
         neighbours=neighbours(request, shown),
     )
 

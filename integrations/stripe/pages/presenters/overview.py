@@ -28,6 +28,7 @@ from integrations.stripe.pages.presenters.connection import (
     stage_of,
 )
 from integrations.stripe.pages.presenters.page import counts_of, render_page
+from integrations.stripe.pages.presenters.rates import old_rates
 from integrations.stripe.pages.presenters.reasons import SKIPPED_SHORT
 from integrations.stripe.pages.presenters.runs import present, present_active, recent_runs
 from integrations.stripe.pages.presenters.setup import present_setup
@@ -90,6 +91,7 @@ def _known(
         "last_run": present(ended) if ended and not active else None,
         "recent": [present(run) for run in recent],
         "access": access_of(connection),
+        "old_rates": old_rates(connection),
     }
     if stage == Stage.SETUP:
         previewed = any(run.kind == RunKind.PREVIEW and run.state == RunState.SUCCEEDED for run in recent)

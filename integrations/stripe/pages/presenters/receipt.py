@@ -10,9 +10,11 @@ from django.utils.translation import gettext as _
 
 from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, total
 from integrations.stripe.pages.presenters.billing_card import ends_at, status_of
+from integrations.stripe.pages.presenters.rates import age
 from integrations.stripe.rules.money import to_cents
 from integrations.stripe.rules.receipt import WHY_ZERO, Line
 from integrations.stripe.rules.wording import money
+from integrations.stripe.sync import rates
 
 ENDED_SHOWN = 20
 
@@ -92,7 +94,14 @@ def _line(line: Line) -> ReceiptLine:
         effect = f"× {line.rate.normalize():f}" if line.rate is not None and line.rate < 10**6 else ""
     else:
         effect = money(line.usd, "usd") if line.usd is not None else "—"
-    return ReceiptLine(label=line.label, detail=line.detail, effect=effect, is_zero=not line.usd)
+    return ReceiptLine(label=line.label, detail=_detail(line), effect=effect, is_zero=not line.usd)
+
+
+def _detail(line: Line) -> str:
+    """What a line says; rates of the ECB that are old say how old."""
+    if line.rate_source == "ecb" and line.rate_date is not None and rates.is_old(line.rate_date):
+        return f"{line.detail}, {age(line.rate_date)}"
+    return line.detail
 
 
 def _signed(amount: Decimal) -> str:

@@ -15,9 +15,7 @@ MRR = DecimalField[Decimal, Decimal](max_digits=30, decimal_places=12)
 
 def in_scope(scope: Scope) -> Q:
     """Subscriptions with a chosen product or lookup key; all when none is chosen (docs/rules.md section 1)."""
-    if scope.is_everything:
-        return Q()
-    return Q(product_ids__overlap=list(scope.products)) | Q(lookup_keys__overlap=list(scope.lookup_keys))
+    return scope.condition
 
 
 def mrr_in_scope(connection: StripeConnection) -> Coalesce:

@@ -23,6 +23,7 @@ from tests.integrations.stripe.pages.factories import (
     StripeInvoiceFactory,
     StripeSubscriptionFactory,
 )
+from tests.queued import work_off
 
 pytestmark = pytest.mark.django_db
 OURS = [model for model in admin.site._registry if model._meta.app_label == "integrations"]
@@ -86,12 +87,61 @@ def test_an_admin_enters_a_rate_in_whatever_case(client: Client) -> None:
         ({"usd_per_unit": "0"}, "Enter how many US dollars"),
         ({"usd_per_unit": ""}, "Enter how many US dollars"),
         ({"usd_per_unit": "-1"}, "greater than or equal to 0"),
+        ({"date": "2999-01-01"}, "This day has not come yet"),
     ],
 )
 def test_a_rate_that_cannot_be_is_refused(client: Client, data: dict[str, str], says: str) -> None:
     client.force_login(AdminFactory())
     assert says in add_rate(client, **data).content.decode()
     assert not ExchangeRate.objects.exists()
+
+
+def test_a_rate_says_what_follows_and_waits_for_nobody(client: Client, django_capture_on_commit_callbacks: Any) -> None:
+    client.force_login(AdminFactory())
+    ConnectionFactory()
+    with django_capture_on_commit_callbacks(execute=True):
+        add_rate(client)
+    said = client.get(reverse("admin:integrations_exchangerate_changelist")).content.decode()
+    assert "What is billed in NGN is being converted again" in said
+    assert "1 NGN = 0.00065 USD" in said
+
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(
+            reverse("admin:integrations_exchangerate_delete", args=[ExchangeRate.objects.get().pk]), {"post": "yes"}
+        )
+    assert "What is billed in NGN is being converted again" in client.get(reverse("admin:index")).content.decode()
+    assert work_off() == ["new_rate", "new_rate"]
+
+
+@pytest.mark.parametrize(("entered", "is_taken"), [("0.75", False), ("1.3", True), ("3.1", False)])
+def test_a_rate_turned_over_is_asked_about_where_the_ecb_knows_better(
+    client: Client, entered: str, is_taken: bool
+) -> None:
+    client.force_login(AdminFactory())
+    for currency, units in (("usd", "1.2"), ("gbp", "0.8")):
+        ExchangeRate.objects.create(
+            date=timezone.localdate(), currency=currency, source=RateSource.ECB, units_per_euro=Decimal(units)
+        )
+    said = add_rate(client, currency="GBP", usd_per_unit=entered)
+    assert ExchangeRate.objects.filter(source=RateSource.ADMIN).exists() == is_taken
+    if not is_taken:
+        assert "The ECB says 1 GBP is 1.5 US dollars" in said.content.decode()
+
+
+@pytest.mark.parametrize(("with_an_ecb_rate", "left"), [(False, 0), (True, 2)])
+def test_many_are_deleted_unless_one_is_the_ecbs(client: Client, with_an_ecb_rate: bool, left: int) -> None:
+    client.force_login(OwnerFactory())
+    add_rate(client)
+    if with_an_ecb_rate:
+        ExchangeRate.objects.create(
+            date=timezone.localdate(), currency="gbp", source=RateSource.ECB, units_per_euro=Decimal("0.8")
+        )
+    chosen = list(ExchangeRate.objects.values_list("pk", flat=True))
+    client.post(
+        reverse("admin:integrations_exchangerate_changelist"),
+        {"action": "delete_selected", "_selected_action": chosen, "post": "yes"},
+    )
+    assert ExchangeRate.objects.count() == left
 
 
 def test_a_second_rate_of_the_same_day_is_refused(client: Client) -> None:

@@ -49,6 +49,8 @@ TABLE = [
     ("GET", "unmatched", LOG_READERS),
     ("GET", "skipped", LOG_READERS),
     ("GET", "ambiguous", LOG_READERS),
+    ("GET", "mrr", LOG_READERS),
+    ("GET", "mrr_subscriptions", LOG_READERS),
     ("GET", "log", LOG_READERS),
     ("GET", "run_detail", LOG_READERS),
     ("GET", "calls", LOG_READERS),
@@ -72,7 +74,8 @@ def address(view: str) -> str:
         arguments.append(RunFactory(connection=connection).pk)
     if view == "issue_retry":
         arguments.append(IssueFactory(connection=connection).pk)
-    return reverse(f"stripe:{view}", args=arguments)
+    query = "?of=outside_scope" if view == "mrr_subscriptions" else ""
+    return reverse(f"stripe:{view}", args=arguments) + query
 
 
 @pytest.mark.parametrize("who", PEOPLE)

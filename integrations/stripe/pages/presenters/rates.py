@@ -1,0 +1,106 @@
+"""Which exchange rates a figure was converted with, in words (docs/rules.md section 4.11)."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import Case, Exists, Value, When
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from integrations.models import ExchangeRate, RateSource, StripeConnection, StripeSubscription
+from integrations.stripe.pages.presenters.billing import Billing
+from integrations.stripe.rules import wording
+from integrations.stripe.rules.receipt import Receipt
+from integrations.stripe.sync import rates
+
+DatedSource = tuple[datetime.date, str]
+"""Of which day a rate is, and who says so: ``ecb`` or ``admin``."""
+
+
+def rates_in(receipts: Iterable[Receipt | None]) -> set[DatedSource]:
+    """The rates that these receipts were converted with."""
+    return {
+        (line.rate_date, line.rate_source)
+        for receipt in receipts
+        if receipt is not None
+        for line in receipt.lines
+        if line.kind == "rate" and line.rate_date is not None
+    }
+
+
+def rates_of(billing: Billing) -> str:
+    """The rates behind the MRR of one customer, in words."""
+    return rates_words(rates_in(each.receipt for each in billing.live))
+
+
+def rates_dated(billing: Billing) -> str:
+    """The same in the few words a header has room for: `rates of 30 Oct 2026`."""
+    days = {date for date, _source in rates_in(each.receipt for each in billing.live)}
+    if not days:
+        return ""
+    return _("rates of %(days)s") % {"days": ", ".join(wording.day(date) for date in sorted(days, reverse=True))}
+
+
+def rates_words(used: Iterable[DatedSource]) -> str:
+    """`ECB rates of 30 Oct 2026, 25 days old`; the newest first, empty when nothing was converted."""
+    newest_first = sorted(used, key=lambda each: (each[1] != "ecb", -each[0].toordinal()))
+    return "; ".join(_words(date, source) for date, source in newest_first)
+
+
+def _words(date: datetime.date, source: str) -> str:
+    if source != "ecb":
+        return _("rate of %(day)s entered by an admin") % {"day": wording.day(date)}
+    text = _("ECB rates of %(day)s") % {"day": wording.day(date)}
+    return f"{text}, {age(date)}" if rates.is_old(date) else text
+
+
+def age(date: datetime.date) -> str:
+    """`25 days old`."""
+    days = rates.days_old(date)
+    return ngettext("%(days)d day old", "%(days)d days old", days) % {"days": days}
+
+
+def short_rate(usd_per_unit: Decimal) -> str:
+    """A rate to six digits, for reading: `1.1172`, `0.00635929`."""
+    return f"{Decimal(f'{usd_per_unit:.6g}').normalize():f}"
+
+
+def rates_behind(connection: StripeConnection, stripe_customer_ids: Iterable[str]) -> str:
+    """The rates behind the figures of these Stripe customers, in words; one query, whatever their number."""
+    receipts = StripeSubscription.objects.filter(
+        connection=connection, customer_id__in=list(stripe_customer_ids), mrr__gt=0
+    ).exclude(currency="usd")
+    lines = (
+        line
+        for receipt in receipts.values_list("receipt", flat=True)
+        if receipt
+        for line in receipt["lines"]
+        if line.get("rate_date")
+    )
+    return rates_words({(datetime.date.fromisoformat(line["rate_date"]), line["rate_source"]) for line in lines})
+
+
+@dataclass(frozen=True, slots=True)
+class OldRates:
+    """The ECB's rates are older than they should be: of which day, how old, and whether they are fetched at all."""
+
+    day: str
+    age: str
+    is_fetched: bool
+
+
+def old_rates(connection: StripeConnection) -> OldRates | None:
+    """What admins are warned of when this account needs rates and the newest are old; None when all is well."""
+    foreign = StripeSubscription.objects.filter(connection=connection, live=True).exclude(currency="usd")
+    # CASE asks for the account's currencies only when the rates are old.
+    is_needed = Case(When(date__lt=rates.old_before(), then=Exists(foreign)), default=Value(False))
+    newest = ExchangeRate.objects.filter(source=RateSource.ECB).order_by("-date").annotate(is_needed=is_needed)
+    row = newest.values_list("date", "is_needed").first()
+    if row is None or not row[1]:
+        return None
+    return OldRates(wording.day(row[0]), age(row[0]), settings.FX_FETCH)
