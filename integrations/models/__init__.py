@@ -13,6 +13,7 @@ from integrations.models.decision import (
 )
 from integrations.models.drift import DriftEntry, DriftKind, DriftReport
 from integrations.models.event import StripeEvent
+from integrations.models.group import AmbiguousGroup
 from integrations.models.heartbeat import WorkerHeartbeat
 from integrations.models.issue import IssueState, Severity, SyncIssue
 from integrations.models.mirror import (
@@ -34,6 +35,7 @@ from integrations.models.scope import ScopeFilter, ScopeKind
 from integrations.models.summary import BillingSummary
 
 __all__ = [
+    "AmbiguousGroup",
     "ApiCall",
     "Attempt",
     "AttemptKind",

@@ -93,15 +93,21 @@ def add_members(decision: MatchDecision, members: Sequence[Member]) -> None:
     )
 
 
-def settle(
-    decision: MatchDecision, *, stripe_ids: Iterable[str], customer_ids: Iterable[int] = (), actor: User | None
-) -> Decided:
-    """Match and roll up what the decision concerns, and leave an entry on every Pivotal customer it touched.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What matching and roll-up did: the Pivotal customers touched, and the fields that changed by customer."""
 
-    ``customer_ids`` are customers it pins to, made, archived or restored: their domains are matched again too.
+    touched: frozenset[int]
+    changed: dict[int, list[str]]
+
+
+def settle(connection: StripeConnection, *, stripe_ids: Iterable[str], customer_ids: Iterable[int] = ()) -> Outcome:
+    """Match and roll up what was decided about these Stripe customers.
+
+    ``customer_ids`` are customers that were pinned to, made, archived or restored: their domains are matched again too.
     """
-    connection, named, targets = decision.connection, frozenset(stripe_ids), frozenset(customer_ids)
-    touched = set(targets) | on_customers(connection, named)
+    named, targets = frozenset(stripe_ids), frozenset(customer_ids)
+    before = on_customers(connection, named)
     changed = derive.rematch(
         connection,
         domains=domains_of(targets),
@@ -110,9 +116,17 @@ def settle(
         decided=True,
         origin=ORIGIN,
     )
-    touched |= set(changed) | on_customers(connection, named) | set(decision.customer_ids)
+    return Outcome(frozenset({*targets, *before, *on_customers(connection, named), *changed}), changed)
+
+
+def settled(
+    decision: MatchDecision, *, stripe_ids: Iterable[str], customer_ids: Iterable[int] = (), actor: User | None
+) -> Decided:
+    """Settle one decision, and leave an entry on every Pivotal customer it touched."""
+    outcome = settle(decision.connection, stripe_ids=stripe_ids, customer_ids=customer_ids)
+    touched = outcome.touched | frozenset(decision.customer_ids)
     audit(decision, touched, actor=actor)
-    return Decided(decision, frozenset(touched), changed)
+    return Decided(decision, touched, outcome.changed)
 
 
 def audit(decision: MatchDecision, customer_ids: Iterable[int], *, actor: User | None) -> None:

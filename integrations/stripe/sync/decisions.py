@@ -7,28 +7,34 @@ at once (docs/rules.md section 2 "Decisions"). Ids of another connection or envi
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from django.contrib.auth.models import User
 
-from customers import services
-from customers.models import Customer, Status
+from customers.models import Customer
 from integrations.errors import IntegrationError
 from integrations.models import (
     ConnectionState,
     DecisionKind,
     MatchDecision,
-    MatchState,
     MemberEffect,
-    Standing,
     StripeConnection,
     StripeCustomer,
 )
 from integrations.stripe.sync import derive, undoing
-from integrations.stripe.sync.decision_rows import ORIGIN, Decided, Member, add_members, settle, write
-from integrations.stripe.sync.match import WINNER_ENDED
+from integrations.stripe.sync.decidable import (
+    create_here,
+    created_members,
+    customer_here,
+    customers_of,
+    group_on,
+    require,
+    rows_here,
+    target_of,
+)
+from integrations.stripe.sync.decision_rows import Decided, Member, add_members, audit, settle, settled, write
+from integrations.stripe.sync.match import SEVERAL_CUSTOMERS, WINNER_ENDED
 from integrations.stripe.sync.scene import Scene, compare, look
 
 
@@ -57,15 +63,31 @@ def keep_merged(
 ) -> list[Decided]:
     """Acknowledge what meets on each of these customers, one decision per group."""
     with deciding(connection, seen, customer_ids=customer_ids):
-        return [_keep_one(connection, number, reason=reason, actor=actor) for number in sorted(set(customer_ids))]
+        groups = [group_on(connection, customer_here(connection, number)) for number in sorted(set(customer_ids))]
+        written = [_keep(connection, group, reason=reason, actor=actor) for group in groups]
+        stripe_ids = [row.stripe_id for group in groups for row in group]
+        outcome = settle(connection, stripe_ids=stripe_ids)
+        for decision in written:
+            audit(decision, decision.customer_ids, actor=actor)
+        return [Decided(each, frozenset(each.customer_ids), outcome.changed) for each in written]
 
 
-def _keep_one(connection: StripeConnection, customer_id: int, *, reason: str, actor: User | None) -> Decided:
-    customer = customer_here(connection, customer_id)
-    group = group_on(connection, customer)
-    claimants = look(connection, customer_ids=[customer.pk]).customers
-    members = [Member(row.stripe_id, MemberEffect.ACKNOWLEDGED) for row in group]
-    return _decide(connection, DecisionKind.KEEP_MERGED, members, customer_ids=claimants, reason=reason, actor=actor)
+def _keep(
+    connection: StripeConnection, group: Sequence[StripeCustomer], *, reason: str, actor: User | None
+) -> MatchDecision:
+    """Write one group; where its domain is on several customers, the set it is taken on holds all of them."""
+    contested = any(row.ambiguous_kind == SEVERAL_CUSTOMERS for row in group)
+    numbers = customers_of(group)
+    decision = write(
+        connection,
+        kind=DecisionKind.KEEP_MERGED,
+        stripe_ids=[row.stripe_id for row in group],
+        customer_ids=look(connection, customer_ids=numbers).customers if contested else numbers,
+        reason=reason,
+        actor=actor,
+    )
+    add_members(decision, [Member(row.stripe_id, MemberEffect.ACKNOWLEDGED) for row in group])
+    return decision
 
 
 def winner(
@@ -98,7 +120,7 @@ def attach(
     with deciding(connection, seen, customer_ids=[customer_id]):
         customer = customer_here(connection, customer_id)
         target = target_of(connection, to_id, actor=actor, restore=False)
-        group = [row for row in group_on(connection, customer) if row.ambiguous_kind == "several_customers"]
+        group = [row for row in group_on(connection, customer) if row.ambiguous_kind == SEVERAL_CUSTOMERS]
         if not group:
             raise IntegrationError("decision_refused", "Its domain is no longer on several customers.")
         return _pin_all(
@@ -216,7 +238,7 @@ def _decide(
     )
     add_members(decision, members)
     targets = {member.customer_id for member in members if member.customer_id is not None}
-    return settle(decision, stripe_ids=stripe_ids, customer_ids=targets, actor=actor)
+    return settled(decision, stripe_ids=stripe_ids, customer_ids=targets, actor=actor)
 
 
 def _pin_all(
@@ -232,81 +254,3 @@ def _pin_all(
     members = [Member(row.stripe_id, MemberEffect.PINNED, target.pk) for row in rows]
     numbers = [*others, *customers_of(rows), target.pk]
     return _decide(connection, kind, members, customer_ids=numbers, reason=reason, actor=actor)
-
-
-def group_on(connection: StripeConnection, customer: Customer) -> list[StripeCustomer]:
-    """The Stripe customers of the live set that meet on a customer. Raises IntegrationError when there are none."""
-    rows = StripeCustomer.objects.filter(
-        connection=connection, customer=customer, standing=Standing.LIVE, match_state=MatchState.MATCHED
-    )
-    group = list(rows.order_by("stripe_id"))
-    if not group:
-        raise IntegrationError("decision_refused", "No Stripe customer with a live subscription is on it any more.")
-    return group
-
-
-def require(stripe_ids: Iterable[str], group: Iterable[StripeCustomer]) -> None:
-    """Raise IntegrationError unless all of these belong to the group."""
-    if set(stripe_ids) - {row.stripe_id for row in group}:
-        raise IntegrationError("decision_refused", "A chosen Stripe customer does not belong to this group.")
-
-
-def rows_here(connection: StripeConnection, stripe_ids: Collection[str]) -> list[StripeCustomer]:
-    """These Stripe customers of the connection. Raises IntegrationError when one is unknown, or none is named."""
-    wanted = set(stripe_ids)
-    rows = list(StripeCustomer.objects.filter(connection=connection, stripe_id__in=wanted).order_by("stripe_id"))
-    if not wanted or len(rows) != len(wanted):
-        raise IntegrationError("decision_refused", "A chosen Stripe customer does not belong to this connection.")
-    return rows
-
-
-def customer_here(connection: StripeConnection, customer_id: int) -> Customer:
-    """A customer of the connection's environment. Raises IntegrationError for any other."""
-    customer = Customer.objects.filter(pk=customer_id, environment=connection.environment).first()
-    if customer is None:
-        raise IntegrationError("decision_refused", "That customer does not belong to this connection's environment.")
-    return customer
-
-
-def target_of(connection: StripeConnection, customer_id: int, *, actor: User | None, restore: bool) -> Customer:
-    """The customer to link to, restored when it is archived and that was asked for. Raises IntegrationError."""
-    customer = customer_here(connection, customer_id)
-    if customer.status == Status.ARCHIVED:
-        if not restore:
-            raise IntegrationError("decision_refused", "That customer is archived; restore it to link to it.")
-        services.update_customer(customer, actor=actor, origin=ORIGIN, status=Status.ACTIVE)
-    return customer
-
-
-def create_here(connection: StripeConnection, *, name: str, domain: str, actor: User | None) -> Customer:
-    """A new customer in the connection's environment, matched by the decision itself. Raises ValidationError."""
-    return services.create_customer(
-        actor=actor, origin=ORIGIN, announced=False, name=name, domain=domain, environment=connection.environment
-    )
-
-
-def created_members(
-    connection: StripeConnection, rows: Sequence[StripeCustomer], *, actor: User | None
-) -> list[Member]:
-    """Create the customers these Stripe customers need, and say who is pinned to which."""
-    by_domain: dict[str, list[StripeCustomer]] = defaultdict(list)
-    for row in rows:
-        by_domain[customer_domain(row) or f"no domain {row.stripe_id}"].append(row)
-    members = []
-    for group in by_domain.values():
-        oldest = min(group, key=lambda row: (row.created is None, row.created, row.stripe_id))
-        domain = customer_domain(oldest)
-        name = (oldest.name.strip() or domain or oldest.stripe_id)[:255]
-        created = create_here(connection, name=name, domain=domain, actor=actor)
-        members += [Member(row.stripe_id, MemberEffect.PINNED, created.pk, created=True) for row in group]
-    return members
-
-
-def customer_domain(row: StripeCustomer) -> str:
-    """The domain a customer made from this Stripe customer has: its company's, or its whole personal address."""
-    return row.email_address if row.personal else row.email_domain
-
-
-def customers_of(rows: Iterable[StripeCustomer]) -> list[int]:
-    """The Pivotal customers these rows are on."""
-    return sorted({row.customer_id for row in rows if row.customer_id is not None})

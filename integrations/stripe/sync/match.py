@@ -25,6 +25,9 @@ from integrations.stripe.sync.scope_sql import Scope
 WINNER_ENDED = "winner_ended"
 """Reason and flag of a Stripe customer that lost to one whose billing has ended since: matched, but not attached."""
 
+SEVERAL_CUSTOMERS = "several_customers"
+"""Flag of a Stripe customer whose domain belongs to several Pivotal customers."""
+
 ATTACHED = Q(match_state=MatchState.MATCHED) & ~Q(match_reason=WINNER_ENDED)
 """Stripe customers whose figures are their Pivotal customer's (docs/rules.md section 3)."""
 

@@ -40,7 +40,7 @@ class Scope:
 
     @property
     def condition(self) -> Q:
-        """The same for a query of subscriptions."""
+        """The same as a condition on subscriptions for the ORM."""
         if self.is_everything:
             return Q()
         return Q(product_ids__overlap=list(self.products)) | Q(lookup_keys__overlap=list(self.lookup_keys))

@@ -17,7 +17,7 @@ from customers import services
 from customers.models import Activity, Customer, Status
 from integrations.errors import IntegrationError
 from integrations.models import DecisionKind, MatchDecision, MatchDecisionMember, MemberEffect, StripeConnection
-from integrations.stripe.sync.decision_rows import ORIGIN, Decided, settle, write
+from integrations.stripe.sync.decision_rows import ORIGIN, Decided, settled, write
 from integrations.stripe.sync.in_force import in_force
 
 STATUS_CHANGED = "customer.status_changed"
@@ -42,7 +42,7 @@ def undo(connection: StripeConnection, decision_id: int, *, reason: str, actor: 
     )
     targets = set(root.members.filter(customer__isnull=False).values_list("customer_id", flat=True))
     follow(connection, root, {number for number in targets if number}, actor=actor)
-    return settle(
+    return settled(
         written,
         stripe_ids=root.members.values_list("stripe_customer_id", flat=True),
         customer_ids={number for number in targets if number},

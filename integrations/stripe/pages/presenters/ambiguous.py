@@ -18,12 +18,11 @@ from integrations.stripe.pages import links
 from integrations.stripe.pages.presenters.invoices import STATUS_WORDS
 from integrations.stripe.pages.presenters.lists import Neighbours, cursors, neighbours
 from integrations.stripe.pages.presenters.subscriptions import in_scope
-from integrations.stripe.sync.match import WINNER_ENDED
+from integrations.stripe.sync.match import SEVERAL_CUSTOMERS, WINNER_ENDED
 from integrations.stripe.sync.scope_sql import Scope
 
 PAGE_SIZE = 20
 MEMBERS_SHOWN = 12
-SEVERAL_CUSTOMERS = "several_customers"
 
 
 @dataclass(slots=True)
