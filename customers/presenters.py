@@ -183,6 +183,13 @@ _EVENT_SENTENCES = {
     "billing.attached": _("Billing attached"),
     "billing.detached": _("Billing no longer attached"),
     "billing.cleared": _("Billing fields cleared"),
+    "match.keep_merged": _("Kept merged"),
+    "match.winner": _("Winner chosen"),
+    "match.attach": _("Attached by a decision"),
+    "match.pin": _("Linked by a decision"),
+    "match.split": _("Split"),
+    "match.ignore": _("Ignored by a decision"),
+    "match.undo": _("Decision undone"),
 }
 
 
@@ -195,7 +202,7 @@ def days(activities: Iterable[Activity]) -> list[Day]:
 def entry(activity: Activity) -> Entry:
     """One activity as a line: what changed from what to what, and who or what did it."""
     sentence = str(_EVENT_SENTENCES.get(activity.event_type, ""))
-    if sentence and (activity.field or activity.event_type.startswith("billing.")):
+    if sentence and (activity.field or activity.event_type.startswith(("billing.", "match."))):
         sentence = f"{sentence}: {activity.new or activity.old}".removesuffix(": ")
     elif not sentence and not activity.field:
         sentence = activity.new or activity.event_type

@@ -79,7 +79,17 @@ class DecisionJob(models.Model):
     """One decision about everything a filter finds, worked in chunks by the worker: one progress, one undo.
 
     ``members`` are the Stripe ids found when it was asked for; each chunk adds member rows to the one ``decision``.
+    ``targets`` are the customers they are linked to, one for each, where somebody named them; else it is empty.
+    ``worked_at`` is when somebody last took it up, ``attempts`` how often without getting on since.
     """
+
+    class Action(models.TextChoices):
+        """What is done with each of them."""
+
+        SUGGESTED = "suggested", _("Link to the first suggestion")
+        CREATE = "create", _("Create customer")
+        IGNORE = "ignore", _("Ignore")
+        LISTED = "listed", _("Link as listed in a file")
 
     class State(models.TextChoices):
         """How far the job has come."""
@@ -91,13 +101,15 @@ class DecisionJob(models.Model):
 
     connection = models.ForeignKey("integrations.StripeConnection", on_delete=models.CASCADE, related_name="jobs")
     decision = models.OneToOneField(MatchDecision, on_delete=models.CASCADE, related_name="job")
-    action = models.CharField(max_length=10)
-    target = models.ForeignKey("customers.Customer", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    action = models.CharField(max_length=10, choices=Action)
     members = ArrayField(models.CharField(max_length=255, db_collation="C"), default=list)
+    targets = ArrayField(models.BigIntegerField(), default=list)
     done = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=7, choices=State, default=State.QUEUED)
     error_detail = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(db_default=Now())
+    worked_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -107,6 +119,11 @@ class DecisionJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} of {len(self.members)}"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it waits or goes on."""
+        return self.state in (self.State.QUEUED, self.State.RUNNING)
 
 
 class LastVisit(models.Model):

@@ -44,3 +44,9 @@ def person(request: HttpRequest) -> User:
     """The signed-in user behind a guarded view, for ``actor`` arguments."""
     assert isinstance(request.user, User)  # noqa: S101 (every caller stands behind a login check)
     return request.user
+
+
+def may(request: HttpRequest, permission: str) -> bool:
+    """Whether the person may enter Django admin and has the permission."""
+    user = request.user
+    return bool(user.is_active and getattr(user, "is_staff", False) and user.has_perm(permission))

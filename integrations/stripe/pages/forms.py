@@ -10,6 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models import StripeConnection
+from integrations.stripe.sync.decision_rows import REASON_LENGTH
 from integrations.stripe.sync.scope import Choice, ScopeChoices
 
 ALL, SOME = "all", "some"
@@ -114,6 +115,25 @@ class ScopeForm(OptionsForm):
         if self.cleaned_data["scope"] == ALL:
             return {"products": [], "lookup_keys": []}
         return {"products": self.cleaned_data["product"], "lookup_keys": self.cleaned_data["lookup_key"]}
+
+
+class ReasonForm(forms.Form):
+    """Why somebody decides, and the scene that was on the page."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=REASON_LENGTH,
+        help_text=_("Kept with the decision. You can undo it at any time."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+
+class NewCustomerForm(forms.Form):
+    """Name and domain of the customer a split makes; the customer itself says which domains are possible."""
+
+    name = forms.CharField(label=_("Name of the new customer"), max_length=255)
+    domain = forms.CharField(label=_("Its domain"), max_length=320, required=False)
 
 
 def saved_scope(connection: StripeConnection, choices: ScopeChoices) -> ScopeForm:

@@ -17,13 +17,15 @@ from django.utils.translation import ngettext
 from customers import navigation, wording
 from customers.models import Customer, Environment, PaymentStatus
 from customers.panels import CustomerPanel, Header, Link, ListBadges, MenuItem, Note, Tone, registry
-from integrations.models import Mode, StripeConnection
+from integrations.models import DecisionKind, Mode, Standing, StripeConnection
 from integrations.permissions import CONNECT, DECIDE, READ_LOG
 from integrations.stripe.pages import links
+from integrations.stripe.pages.access import may
 from integrations.stripe.pages.presenters.badges import badges_of
 from integrations.stripe.pages.presenters.billing import Billing, billing_of, lacks_rate, what_is_left_out
 from integrations.stripe.pages.presenters.billing_card import present_card
 from integrations.stripe.pages.presenters.blank import why_blank
+from integrations.stripe.pages.presenters.decisions import decision_behind, in_words, who
 from integrations.stripe.pages.presenters.page import counts_of, known_connections
 from integrations.stripe.pages.presenters.rates import rates_dated, rates_of
 from integrations.stripe.rules.payment_status import sentence
@@ -89,6 +91,9 @@ class StripePanel(CustomerPanel):
             items.append(
                 MenuItem(_("Resync from Stripe"), reverse("stripe:resync", args=[customer.pk]), "post", "resync")
             )
+        if billing.connection.pk is not None:
+            address = reverse("stripe:customer_decisions", args=[customer.pk])
+            items.append(MenuItem(_("History of match decisions"), address))
         if customer.stripe_customer_id and billing.has_figures:
             address = links.customer_url(billing.connection, customer.stripe_customer_id)
             items.append(MenuItem(_("Open in Stripe"), address, icon="external", external=True))
@@ -108,12 +113,6 @@ class StripePanel(CustomerPanel):
             return FAR_FUTURE
         found = freshness_of(connection)
         return timezone.now() - allowed_age(timezone.now()) if found.stale else None
-
-
-def may(request: HttpRequest, permission: str) -> bool:
-    """Whether the person may enter Django admin and has the permission."""
-    user = request.user
-    return bool(user.is_active and getattr(user, "is_staff", False) and user.has_perm(permission))
 
 
 def ask_address(request: HttpRequest, customer: Customer, sentence: str) -> str:
@@ -141,7 +140,7 @@ def plan_more(billing: Billing) -> int:
 
 def notes_of(request: HttpRequest, billing: Billing, left_out: str) -> list[Note]:
     """The lines under the facts, the most urgent one first."""
-    notes = [reason_note(billing), older_note(billing), undecided_note(request, billing)]
+    notes = [reason_note(billing), older_note(billing), undecided_note(request, billing) or decided_note(billing)]
     if left_out:
         rates = reverse("admin:integrations_exchangerate_add")
         missing_rate = lacks_rate(billing.summary)
@@ -210,6 +209,28 @@ def undecided_note(request: HttpRequest, billing: Billing) -> Note | None:
     return Note(text, "none", Link(_("See them"), "#stripe-customers"))
 
 
+def decided_note(billing: Billing) -> Note | None:
+    """What somebody decided about the Stripe customers behind the figures, and why."""
+    decision = decision_behind(billing)
+    if decision is None:
+        return None
+    link = Link(_("See the decisions"), reverse("stripe:customer_decisions", args=[billing.customer.pk]))
+    if decision.kind == DecisionKind.KEEP_MERGED:
+        number = sum(1 for each in billing.attached if each.stripe.standing == Standing.LIVE)
+        text = ngettext(
+            "%(number)s Stripe customer kept merged by %(who)s on %(day)s: %(reason)s",
+            "%(number)s Stripe customers kept merged by %(who)s on %(day)s: %(reason)s",
+            number,
+        ) % {
+            "number": wording.number(number),
+            "who": who(decision),
+            "day": wording.day(decision.created_at),
+            "reason": decision.reason[:200],
+        }
+        return Note(text, "none", link)
+    return Note(in_words(decision), "none", link)
+
+
 def sidebar(request: HttpRequest) -> navigation.Section | None:
     """The Integrations section of the Admin sidebar; counts are those of the mode the page is about."""
     if not may(request, READ_LOG):
@@ -239,6 +260,7 @@ def sidebar(request: HttpRequest) -> navigation.Section | None:
             entry(_("Unmatched"), "unmatched", counts.unmatched if counts else None),
             entry(_("Skipped"), "skipped", counts.skipped if counts else None),
             entry(_("How MRR adds up"), "mrr"),
+            entry(_("Match decisions"), "decisions"),
             entry(_("Log"), "log"),
             entry(_("Calls to Stripe"), "calls"),
         ],

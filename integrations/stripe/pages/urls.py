@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.urls import URLPattern, path, register_converter
 
 from integrations.stripe.pages.modes import ModeConverter
-from integrations.stripe.pages.views import connecting, customers, disconnecting, lists, log, mrr, overview, runs, scope
+from integrations.stripe.pages.views import (
+    connecting,
+    customers,
+    decisions,
+    disconnecting,
+    lists,
+    log,
+    mrr,
+    overview,
+    runs,
+    scope,
+    splitting,
+)
 
 register_converter(ModeConverter, "stripe_mode")
 
@@ -35,10 +47,18 @@ urlpatterns: list[URLPattern] = [
     path(f"{MODE}ambiguous/", lists.ambiguous, name="ambiguous"),
     path(f"{MODE}mrr/", mrr.mrr, name="mrr"),
     path(f"{MODE}mrr/subscriptions/", mrr.subscriptions, name="mrr_subscriptions"),
+    path(f"{MODE}ambiguous/keep-merged/", decisions.keep_merged, name="decide_keep_merged"),
+    path(f"{MODE}ambiguous/<int:customer_id>/", decisions.group, name="ambiguous_group"),
+    path(f"{MODE}ambiguous/<int:customer_id>/wins/", decisions.winner, name="decide_winner"),
+    path(f"{MODE}ambiguous/<int:customer_id>/attach/", decisions.attach, name="decide_attach"),
+    path(f"{MODE}ambiguous/<int:customer_id>/split/", splitting.split, name="decide_split"),
+    path(f"{MODE}decisions/", decisions.taken, name="decisions"),
+    path(f"{MODE}decisions/<int:decision_id>/undo/", decisions.undo, name="decide_undo"),
     path(f"{MODE}log/", log.log, name="log"),
     path(f"{MODE}log/<int:run_id>/", log.run_detail, name="run_detail"),
     path(f"{MODE}calls/", log.calls, name="calls"),
     path(f"{MODE}issues/<int:issue_id>/retry/", log.issue_retry, name="issue_retry"),
     path("customers/<int:customer_id>/receipt/", customers.receipt, name="receipt"),
+    path("customers/<int:customer_id>/decisions/", customers.decisions, name="customer_decisions"),
     path("customers/<int:customer_id>/resync/", customers.resync, name="resync"),
 ]

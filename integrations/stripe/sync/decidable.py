@@ -28,6 +28,14 @@ def group_on(connection: StripeConnection, customer: Customer) -> list[StripeCus
     return group
 
 
+def waiting_on(connection: StripeConnection, customer: Customer) -> list[StripeCustomer]:
+    """The group on a customer while it waits for a decision. Raises IntegrationError once it does not."""
+    group = group_on(connection, customer)
+    if not any(row.ambiguous_kind for row in group):
+        raise IntegrationError("decision_refused", f"Nothing waits for a decision on {customer.name[:80]}.")
+    return group
+
+
 def require(stripe_ids: Iterable[str], group: Iterable[StripeCustomer]) -> None:
     """Raise IntegrationError unless all of these belong to the group."""
     if set(stripe_ids) - {row.stripe_id for row in group}:

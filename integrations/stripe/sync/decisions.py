@@ -32,6 +32,7 @@ from integrations.stripe.sync.decidable import (
     require,
     rows_here,
     target_of,
+    waiting_on,
 )
 from integrations.stripe.sync.decision_rows import Decided, Member, add_members, audit, settle, settled, write
 from integrations.stripe.sync.match import SEVERAL_CUSTOMERS, WINNER_ENDED
@@ -63,7 +64,7 @@ def keep_merged(
 ) -> list[Decided]:
     """Acknowledge what meets on each of these customers, one decision per group."""
     with deciding(connection, seen, customer_ids=customer_ids):
-        groups = [group_on(connection, customer_here(connection, number)) for number in sorted(set(customer_ids))]
+        groups = [waiting_on(connection, customer_here(connection, number)) for number in sorted(set(customer_ids))]
         written = [_keep(connection, group, reason=reason, actor=actor) for group in groups]
         stripe_ids = [row.stripe_id for group in groups for row in group]
         outcome = settle(connection, stripe_ids=stripe_ids)

@@ -62,12 +62,14 @@ def _stake(connection: StripeConnection) -> Coalesce:
 
 def next_group(connection: StripeConnection, *, after: tuple[Decimal, int] | None = None) -> AmbiguousGroup | None:
     """The group to decide on next: the one behind ``after`` (stake and id) in the list, else the first of all."""
-    waiting: QuerySet[Any] = groups(connection).order_by("-stake", "pk")
-    found: AmbiguousGroup | None = None
+    waiting: Any = groups(connection)
+    waiting = waiting.order_by("-stake", "pk")
+    found: list[AmbiguousGroup] = []
     if after is not None:
         stake, number = after
-        found = waiting.filter(Q(stake__lt=stake) | Q(stake=stake, pk__gt=number)).first()
-    return found or waiting.first()
+        found += waiting.filter(Q(stake__lt=stake) | Q(stake=stake, pk__gt=number))[:1]
+    found += waiting[:1]
+    return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,32 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
 from customers.keyset import Key, page
 from customers.models import BillingFlag, Customer, Status
-from integrations.models import StripeConnection, StripeCustomer, StripeInvoice, StripeSubscription
+from integrations.models import (
+    AmbiguousGroup,
+    MatchState,
+    Standing,
+    StripeConnection,
+    StripeCustomer,
+    StripeInvoice,
+    StripeSubscription,
+)
 from integrations.stripe.pages import links
+from integrations.stripe.pages.presenters.decisions import in_words, names
 from integrations.stripe.pages.presenters.invoices import STATUS_WORDS
 from integrations.stripe.pages.presenters.lists import Neighbours, cursors, neighbours
 from integrations.stripe.pages.presenters.subscriptions import in_scope
+from integrations.stripe.sync import groups
+from integrations.stripe.sync.groups import News
 from integrations.stripe.sync.match import SEVERAL_CUSTOMERS, WINNER_ENDED
 from integrations.stripe.sync.scope_sql import Scope
 
 PAGE_SIZE = 20
 MEMBERS_SHOWN = 12
+METADATA_SHOWN = 3
 
 
 @dataclass(slots=True)
@@ -37,6 +48,12 @@ class Member:
     incomplete: bool = False
     invoice: StripeInvoice | None = None
     invoice_url: str = ""
+
+    @property
+    def metadata(self) -> list[tuple[str, str]]:
+        """The first few of the workspace's own notes on it in Stripe."""
+        found = self.stripe.data.get("metadata") or {}
+        return [(str(key)[:40], str(value)) for key, value in sorted(found.items())[:METADATA_SHOWN]]
 
     @property
     def invoice_label(self) -> str:
@@ -64,11 +81,43 @@ class Group:
     since: datetime | None
     domain: str
     rivals: list[Customer]
+    news: News
+    whole: bool = False
+
+    @property
+    def title(self) -> str:
+        """What the group is called: its domain, else its customer."""
+        return self.domain or self.customer.name
+
+    @property
+    def claimants(self) -> list[Customer]:
+        """The customers that have the domain, the one that has the billing first."""
+        return [self.customer, *self.rivals]
+
+    @property
+    def may_split(self) -> bool:
+        """Whether there is somebody to part from."""
+        return len(self.members) > 1
+
+    @property
+    def may_win(self) -> bool:
+        """Whether choosing a winner means anything: somebody to win over, or an ended winner to replace."""
+        return not self.is_shared_by_customers and (len(self.members) > 1 or self.winner_ended)
+
+    @property
+    def newcomers(self) -> str:
+        """Who joined since the last decision, in words."""
+        return names([(row.name or row.email or row.stripe_id)[:60] for row in self.news.newcomers])
+
+    @property
+    def last_decision(self) -> str:
+        """The decision this group has outgrown, in words; empty when nobody decided."""
+        return in_words(self.news.decision) if self.news.decision else ""
 
     @property
     def shown(self) -> list[Member]:
         """Side by side only as many as fit; the rest is counted."""
-        return self.members[:MEMBERS_SHOWN]
+        return self.members if self.whole else self.members[:MEMBERS_SHOWN]
 
     @property
     def hidden(self) -> int:
@@ -106,31 +155,58 @@ class Groups:
 
 def present_groups(request: HttpRequest, connection: StripeConnection) -> Groups:
     """The groups with a constant number of queries, however many members they have."""
-    flagged = StripeCustomer.objects.filter(connection=connection).exclude(ambiguous_kind="")
-    with_groups = Customer.objects.filter(Exists(flagged.filter(customer_id=OuterRef("pk"))))
-    shown = page(with_groups, (Key("mrr", descending=True), Key("id")), size=PAGE_SIZE, **cursors(request))
-    of_page = list(flagged.filter(customer__in=shown.rows).order_by("created", "stripe_id"))
-    members = _members(connection, of_page)
-    rivals = _rivals(connection, of_page)
-    by_customer: dict[int, list[Member]] = defaultdict(list)
-    for row in of_page:
-        by_customer[row.customer_id or 0].append(members[row.stripe_id])
-    return Groups(
-        groups=[_group(customer, by_customer[customer.pk], rivals) for customer in shown.rows],
-        neighbours=neighbours(request, shown),
+    keys = (Key("stake", descending=True), Key("id"))
+    shown = page(groups.groups(connection), keys, size=PAGE_SIZE, **cursors(request))
+    return Groups(groups=_present(connection, shown.rows), neighbours=neighbours(request, shown))
+
+
+def present_group(connection: StripeConnection, customer_id: int) -> Group | None:
+    """One group with all of its members; None once it is decided."""
+    found = _present(connection, list(groups.groups(connection).filter(pk=customer_id)))
+    if not found:
+        return None
+    found[0].whole = True
+    return found[0]
+
+
+def members_on(connection: StripeConnection, customer: Customer) -> list[Member]:
+    """Everybody of the live set on a customer, flagged or not, the most MRR first."""
+    rows = StripeCustomer.objects.filter(
+        connection=connection, customer=customer, standing=Standing.LIVE, match_state=MatchState.MATCHED
     )
+    found = _members(connection, list(rows)).values()
+    return sorted(found, key=lambda member: (-member.mrr, member.stripe.stripe_id))
 
 
-def _group(customer: Customer, members: list[Member], rivals: dict[str, list[Customer]]) -> Group:
+def _present(connection: StripeConnection, customers: Sequence[AmbiguousGroup]) -> list[Group]:
+    rows = groups.members_of(connection, [customer.pk for customer in customers])
+    everybody = [row for of_group in rows.values() for row in of_group]
+    members = _members(connection, everybody)
+    rivals = _rivals(connection, everybody)
+    news = groups.news(connection, rows)
+    return [
+        _group(each, [members[row.stripe_id] for row in rows[each.pk]], rivals, news[each.pk])
+        for each in customers
+        if each.pk in rows
+    ]
+
+
+def _group(customer: Customer, members: list[Member], rivals: dict[str, list[Customer]], news: News) -> Group:
     several = [member.stripe for member in members if member.stripe.ambiguous_kind == SEVERAL_CUSTOMERS]
-    others = {rival.pk: rival for row in several for rival in rivals.get(row.email_domain, []) if rival != customer}
+    others = {
+        rival.pk: rival
+        for row in several
+        for rival in (*rivals.get(row.email_domain, []), *rivals.get(row.email_address, []))
+        if rival.pk != customer.pk
+    }
     since = [member.stripe.ambiguous_since for member in members if member.stripe.ambiguous_since]
     return Group(
         customer=customer,
         members=sorted(members, key=lambda member: (-member.mrr, member.stripe.stripe_id)),
-        since=max(since, default=None),
+        since=min(since, default=None),
         domain=next((member.stripe.email_domain for member in members if member.stripe.email_domain), ""),
         rivals=sorted(others.values(), key=lambda rival: rival.pk),
+        news=news,
     )
 
 
@@ -160,7 +236,8 @@ def _members(connection: StripeConnection, rows: Sequence[StripeCustomer]) -> di
 
 def _rivals(connection: StripeConnection, rows: Iterable[StripeCustomer]) -> dict[str, list[Customer]]:
     """Customers of the environment by the domains that several of them claim."""
-    domains = {row.email_domain for row in rows if row.ambiguous_kind == SEVERAL_CUSTOMERS}
+    contested = [row for row in rows if row.ambiguous_kind == SEVERAL_CUSTOMERS]
+    domains = {row.email_domain for row in contested} | {row.email_address for row in contested if row.personal}
     claiming: dict[str, list[Customer]] = defaultdict(list)
     if not domains:
         return claiming

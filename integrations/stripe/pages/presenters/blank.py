@@ -12,7 +12,7 @@ from customers.models import Customer, Status
 from customers.permissions import type_of_user, visible_customers
 from integrations.models import (
     IssueState,
-    MatchDecisionMember,
+    MatchDecision,
     Severity,
     StripeConnection,
     StripeCustomer,
@@ -20,6 +20,7 @@ from integrations.models import (
     SyncIssue,
 )
 from integrations.stripe.pages import links
+from integrations.stripe.sync.in_force import effective
 from integrations.stripe.sync.match import WINNER_ENDED
 
 CANDIDATES = 20
@@ -166,20 +167,10 @@ def _out_of_reach(connection: StripeConnection, ids: list[str]) -> tuple[str, st
 
 def _ignored(connection: StripeConnection, row: StripeCustomer) -> tuple[str, str, str]:
     """Who decided that, when and why."""
-    member = (
-        MatchDecisionMember.objects.filter(
-            decision__connection=connection,
-            stripe_customer_id=row.stripe_id,
-            effect__in=["ignored", "loses"],
-            decision__undone_by=None,
-        )
-        .select_related("decision__actor")
-        .order_by("-decision_id")
-        .first()
-    )
-    if member is None:
+    held = effective(connection, [row.stripe_id])
+    decision = MatchDecision.objects.select_related("actor").filter(pk__in=held.values()).first()
+    if decision is None:
         return "ignored", _("%(name)s is ignored by a decision.") % {"name": label(row)}, ""
-    decision = member.decision
     who = (decision.actor.get_full_name() or decision.actor.get_username()) if decision.actor else _("Somebody")
     return (
         "ignored",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -15,10 +15,12 @@ from django.views.decorators.http import require_GET, require_POST
 from customers.models import Customer
 from customers.permissions import visible_customers
 from integrations.errors import IntegrationError
+from integrations.permissions import DECIDE
 from integrations.stripe.pages import notices
-from integrations.stripe.pages.access import person
+from integrations.stripe.pages.access import may, person
 from integrations.stripe.pages.presenters.billing import billing_of, what_is_left_out
 from integrations.stripe.pages.presenters.blank import candidates, domains_of
+from integrations.stripe.pages.presenters.decisions import history
 from integrations.stripe.pages.presenters.receipt import present_receipt
 from integrations.stripe.sync import refresh
 
@@ -42,6 +44,23 @@ def receipt(request: HttpRequest, customer_id: int) -> HttpResponse:
         "left_out": what_is_left_out(billing.summary),
     }
     return render(request, "stripe/customer/receipt.html", context)
+
+
+@login_required
+@require_GET
+def decisions(request: HttpRequest, customer_id: int) -> HttpResponse:
+    """**History of match decisions** about this customer; undone from here by those who may decide."""
+    customer = visible_customer(request, customer_id)
+    connection = billing_of(request, customer).connection
+    if connection.pk is None:
+        raise Http404
+    context = {
+        "customer": customer,
+        "connection": connection,
+        "history": history(request, connection, customer=customer),
+        "may_decide": may(request, DECIDE),
+    }
+    return render(request, "stripe/customer/decisions.html", context)
 
 
 @login_required

@@ -6,10 +6,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from integrations.permissions import READ_LOG
-from integrations.stripe.pages.access import admin_page
+from integrations.models import ConnectionState
+from integrations.permissions import DECIDE, READ_LOG
+from integrations.stripe.pages.access import admin_page, may
 from integrations.stripe.pages.presenters import lists
 from integrations.stripe.pages.presenters.ambiguous import present_groups
+from integrations.stripe.pages.presenters.decisions import history
 from integrations.stripe.pages.presenters.page import counts_of, render_page
 from integrations.stripe.sync import connections
 
@@ -48,7 +50,12 @@ def skipped(request: HttpRequest, mode: str) -> HttpResponse:
 def ambiguous(request: HttpRequest, mode: str) -> HttpResponse:
     """Groups that share a domain, side by side."""
     connection = connections.get(mode)
-    context = {"page": present_groups(request, connection), "counts": counts_of(request, connection)}
+    context = {
+        "page": present_groups(request, connection),
+        "counts": counts_of(request, connection),
+        "may_decide": may(request, DECIDE) and connection.state != ConnectionState.DISCONNECTED,
+        "latest": history(request, connection) if may(request, DECIDE) else None,
+    }
     return render_page(
         request, "stripe/ambiguous.html", connection, context, here=_("Ambiguous matches"), tabs="stripe:ambiguous"
     )

@@ -115,14 +115,3 @@ def test_groups_go_on_over_pages(admin: Client, connection: StripeConnection, mo
 
 def test_nothing_to_decide_is_good_news(admin: Client, connection: StripeConnection) -> None:
     assert "All clear" in page(admin)
-
-
-def test_no_button_promises_a_decision_that_cannot_be_taken_here_yet(
-    admin: Client, connection: StripeConnection
-) -> None:
-    customer = CustomerFactory(billed=True)
-    member(connection, customer, 1)
-    member(connection, customer, 1)
-    said = page(admin)
-    assert "Keep merged" not in said
-    assert "This one wins" not in said

@@ -169,9 +169,9 @@ def test_one_mode_never_shows_the_other(admin: Client, connection: StripeConnect
     assert "Test person" not in page(admin, "unmatched")
 
 
-@pytest.mark.parametrize("name", ["matched", "unmatched", "skipped", "ambiguous"])
+@pytest.mark.parametrize(("name", "most"), [("matched", 13), ("unmatched", 13), ("skipped", 13), ("ambiguous", 16)])
 def test_a_list_asks_the_database_a_constant_number_of_times(
-    admin: Client, connection: StripeConnection, name: str
+    admin: Client, connection: StripeConnection, name: str, most: int
 ) -> None:
     def rows(number: int) -> None:
         for _ in range(number):
@@ -189,4 +189,4 @@ def test_a_list_asks_the_database_a_constant_number_of_times(
     rows(1)
     few = queries()
     rows(6)
-    assert queries() == few <= 13
+    assert queries() == few <= most

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from integrations.models import Mode, StripeConnection
+from integrations.models import MatchDecision, Mode, StripeConnection
 from integrations.stripe.pages.urls import urlpatterns
 from tests.factories import AdminFactory, CustomerFactory, OwnerFactory, StaffFactory, UserFactory
 from tests.integrations.stripe.pages.factories import ConnectionFactory, IssueFactory, RunFactory, StripeCustomerFactory
@@ -25,6 +25,7 @@ PEOPLE: dict[str, Any] = {
 }
 ADMINS = {"admin", "owner"}
 LOG_READERS = {"staff", "admin", "owner"}
+DECIDERS = {"staff", "admin", "owner"}
 EVERYBODY_IN = {"member", "staff", "admin", "owner"}
 
 TABLE = [
@@ -51,11 +52,24 @@ TABLE = [
     ("GET", "ambiguous", LOG_READERS),
     ("GET", "mrr", LOG_READERS),
     ("GET", "mrr_subscriptions", LOG_READERS),
+    ("GET", "ambiguous_group", DECIDERS),
+    ("GET", "decide_keep_merged", DECIDERS),
+    ("POST", "decide_keep_merged", DECIDERS),
+    ("GET", "decide_winner", DECIDERS),
+    ("POST", "decide_winner", DECIDERS),
+    ("GET", "decide_attach", DECIDERS),
+    ("POST", "decide_attach", DECIDERS),
+    ("GET", "decide_split", DECIDERS),
+    ("POST", "decide_split", DECIDERS),
+    ("GET", "decide_undo", DECIDERS),
+    ("POST", "decide_undo", DECIDERS),
+    ("GET", "decisions", DECIDERS),
     ("GET", "log", LOG_READERS),
     ("GET", "run_detail", LOG_READERS),
     ("GET", "calls", LOG_READERS),
     ("POST", "issue_retry", LOG_READERS),
     ("GET", "receipt", EVERYBODY_IN),
+    ("GET", "customer_decisions", EVERYBODY_IN),
     ("POST", "resync", EVERYBODY_IN),
 ]
 
@@ -65,7 +79,9 @@ def address(view: str) -> str:
     connection = ConnectionFactory(mode=Mode.TEST, state="disconnected")
     if view == "callback":
         return reverse("stripe:callback")
-    if view in ("receipt", "resync"):
+    if view == "ambiguous_group" or view.startswith("decide_"):
+        return deciding_address(view, connection)
+    if view in ("receipt", "resync", "customer_decisions"):
         customer = CustomerFactory(billed=True, environment="staging")
         StripeCustomerFactory(connection=connection, customer=customer)
         return reverse(f"stripe:{view}", args=[customer.pk])
@@ -76,6 +92,27 @@ def address(view: str) -> str:
         arguments.append(IssueFactory(connection=connection).pk)
     query = "?of=outside_scope" if view == "mrr_subscriptions" else ""
     return reverse(f"stripe:{view}", args=arguments) + query
+
+
+def deciding_address(view: str, connection: StripeConnection) -> str:
+    """The address of a decision, with a group behind it."""
+    customer = CustomerFactory(environment="staging")
+    members = [
+        StripeCustomerFactory(connection=connection, customer=customer, ambiguous_kind="shared_domain")
+        for _each in range(2)
+    ]
+    query = {
+        "decide_keep_merged": f"ids={customer.pk}",
+        "decide_winner": f"stripe={members[0].stripe_id}",
+        "decide_attach": f"to={customer.pk}",
+        "decide_split": f"member={members[0].stripe_id}",
+    }.get(view, "")
+    arguments: list[Any] = [connection.mode]
+    if view == "decide_undo":
+        arguments.append(MatchDecision.objects.create(connection=connection, kind="ignore", reason="Why").pk)
+    elif view != "decide_keep_merged":
+        arguments.append(customer.pk)
+    return reverse(f"stripe:{view}", args=arguments) + (f"?{query}" if query else "")
 
 
 @pytest.mark.parametrize("who", PEOPLE)

@@ -8,17 +8,18 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from integrations.admin.decisions import MatchDecisionAdmin
+from integrations.admin.groups import AmbiguousGroupAdmin
+from integrations.admin.read_only import ReadOnlyAdmin
 from integrations.models import (
     ApiCall,
     BillingSummary,
     ExchangeRate,
-    MatchDecision,
-    MatchDecisionMember,
     RateSource,
     StripeConnection,
     StripeCustomer,
@@ -31,28 +32,7 @@ from integrations.models import (
 )
 from integrations.stripe.sync import rates
 
-
-class ReadOnly:
-    """Nobody adds, changes or deletes here; what may be seen goes by the model's view permission."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Rows come from Stripe or from the pages of the integration."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """What Stripe said stays as it was said."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """The mirror is deleted as a whole, on the disconnect page."""
-        return False
-
-
-class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin[Any]):
-    """A changelist and a page per row, without a full count of a huge table."""
-
-    show_full_result_count = False
-    list_per_page = 50
+__all__ = ["AmbiguousGroupAdmin", "MatchDecisionAdmin"]
 
 
 class MirrorAdmin(ReadOnlyAdmin):
@@ -150,23 +130,6 @@ class BillingSummaryAdmin(ReadOnlyAdmin):
     list_display = ("customer", "connection", "live_subscriptions", "computed_at")
     list_filter = ("connection",)
     list_select_related = ("customer", "connection")
-
-
-class MemberInline(ReadOnly, admin.TabularInline[MatchDecisionMember, MatchDecision]):
-    """What a decision says about each Stripe customer."""
-
-    model = MatchDecisionMember
-    extra = 0
-
-
-@admin.register(MatchDecision)
-class MatchDecisionAdmin(ReadOnlyAdmin):
-    """Decisions are append-only; undoing one is a new one, never an edit here."""
-
-    list_display = ("pk", "connection", "kind", "actor", "created_at", "reason")
-    list_filter = ("connection", "kind")
-    list_select_related = ("connection", "actor")
-    inlines = (MemberInline,)
 
 
 class ExchangeRateForm(forms.ModelForm[ExchangeRate]):
