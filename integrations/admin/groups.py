@@ -152,7 +152,7 @@ class AmbiguousGroupAdmin(ReadOnlyAdmin):
     list_filter = (NewsFilter, KindFilter, ModeFilter)
     search_fields = ("name__icontains", "domain__startswith", "stripe_customers__stripe_id__startswith")
     search_help_text = gettext_lazy("Customer, domain or Stripe id")
-    ordering = ("-stake", "pk")
+    by_stake = ("-stake", "pk")  # "stake" is annotated, so it is no ordering of the class
     list_max_show_all = AT_ONCE
     actions = ("keep_merged",)
 
@@ -161,11 +161,11 @@ class AmbiguousGroupAdmin(ReadOnlyAdmin):
         connection = connection_of(request)
         if connection is None:
             return AmbiguousGroup.objects.none()
-        return groups.groups(connection).order_by(*self.ordering)
+        return groups.groups(connection).order_by(*self.by_stake)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """By what is at stake, once there is a mode to have stakes in."""
-        return self.ordering if connection_of(request) else ("pk",)
+        return self.by_stake if connection_of(request) else ("pk",)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list that knows its groups."""

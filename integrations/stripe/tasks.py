@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from integrations.stripe.sync import announcements, housekeeping, rates, runs
+from integrations.stripe.sync import announcements, housekeeping, jobs, rates, runs
 
 
 def continue_run(run_id: int) -> None:
     """A run may go on."""
     runs.continue_run(run_id)
+
+
+def continue_job(job_id: int) -> None:
+    """A decision about many may go on."""
+    jobs.continue_job(job_id)
 
 
 def watchdog() -> None:

@@ -7,7 +7,7 @@ at once (docs/rules.md section 2 "Decisions"). Ids of another connection or envi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from django.contrib.auth.models import User
@@ -144,6 +144,26 @@ def pin(
         target = target_of(connection, customer_id, actor=actor, restore=restore)
         rows = rows_here(connection, stripe_ids)
         return _pin_all(connection, DecisionKind.PIN, rows, target, others=[], reason=reason, actor=actor)
+
+
+def link_each(
+    *,
+    connection: StripeConnection,
+    targets: Mapping[str, int],
+    reason: str,
+    actor: User | None,
+    seen: Scene | None,
+) -> Decided:
+    """Link each Stripe customer to the Pivotal customer named for it, as one decision; archived ones are refused."""
+    with deciding(connection, seen, stripe_ids=targets, customer_ids=targets.values()):
+        rows = rows_here(connection, targets)
+        found = {
+            number: target_of(connection, number, actor=actor, restore=False)
+            for number in sorted(set(targets.values()))
+        }
+        members = [Member(row.stripe_id, MemberEffect.PINNED, targets[row.stripe_id]) for row in rows]
+        numbers = [*customers_of(rows), *found]
+        return _decide(connection, DecisionKind.PIN, members, customer_ids=numbers, reason=reason, actor=actor)
 
 
 def split(

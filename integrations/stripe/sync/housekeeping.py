@@ -8,16 +8,18 @@ from django.db.models.functions import Now
 
 from integrations.models import IssueState, StripeConnection, SyncIssue, SyncRun, WorkerHeartbeat
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import derive, runs
+from integrations.stripe.sync import derive, jobs, runs
 
 KEPT = timedelta(days=30)
 
 
 def watchdog() -> None:
-    """Queue every run again that nobody works on: lost tasks, killed workers."""
+    """Queue every run and every decision job again that nobody works on: lost tasks, killed workers."""
     WorkerHeartbeat.objects.beat()
     for run_id in runs.unattended():
         runs.enqueue(run_id)
+    for job_id in jobs.unattended():
+        jobs.enqueue(job_id)
 
 
 def clock() -> None:

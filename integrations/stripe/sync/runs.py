@@ -30,7 +30,7 @@ from integrations.models import (
     WorkerHeartbeat,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import counts, issues, lease, rates, tokens
+from integrations.stripe.sync import counts, issues, jobs, lease, rates, tokens
 from integrations.stripe.sync.lease import Lease, LeaseLostError
 from integrations.stripe.sync.phases import PHASES, require_access, step
 from integrations.stripe.sync.work import StoppedError, Work
@@ -121,7 +121,7 @@ def unattended() -> list[int]:
 
 def work_is_due() -> bool:
     """Whether a worker would have something to do now."""
-    return bool(unattended())
+    return bool(unattended() or jobs.unattended())
 
 
 def continue_run(run_id: int, *, queue: bool = True, on_commit: Callable[[], None] | None = None) -> bool:

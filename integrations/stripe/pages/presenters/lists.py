@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,8 @@ from integrations.stripe.pages import links
 from integrations.stripe.pages.presenters import reasons
 from integrations.stripe.pages.presenters.rates import rates_behind
 from integrations.stripe.pages.presenters.subscriptions import mrr_in_scope
+from integrations.stripe.pages.presenters.suggestions import Suggested, suggested
+from integrations.stripe.sync.suggestions import suggest
 
 PAGE_SIZE = 50
 BY_STAKE = (Key("mrr", descending=True), Key("stripe_id"))
@@ -30,6 +32,7 @@ class Row:
     mrr: Decimal
     why: str
     url: str
+    suggestions: Sequence[Suggested] = ()
 
     @property
     def name(self) -> str:
@@ -60,13 +63,36 @@ class Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of a list, the exchange rates behind its figures in words, and the addresses of its neighbours."""
+    """One page of a list, the exchange rates behind its figures in words, and the addresses of its neighbours.
+
+    ``found`` is how many the filter finds on all pages; 0 where nobody chooses among them.
+    """
 
     rows: list[Row]
     filters: Filters
     reasons: Mapping[str, reasons.Words]
     rates: str
     neighbours: Neighbours
+    found: int = 0
+
+    @property
+    def shown_ids(self) -> str:
+        """The Stripe ids of the page, as its form carries them."""
+        return ",".join(row.stripe.stripe_id for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One of the two lists of Stripe customers without a customer."""
+
+    name: str
+    state: MatchState
+    reasons: Mapping[str, reasons.Words]
+
+
+UNMATCHED = Kind("unmatched", MatchState.UNMATCHED, reasons.UNMATCHED)
+SKIPPED = Kind("skipped", MatchState.SKIPPED, reasons.SKIPPED)
+KINDS = {kind.name: kind for kind in (UNMATCHED, SKIPPED)}
 
 
 def matched(request: HttpRequest, connection: StripeConnection) -> Listing:
@@ -75,14 +101,34 @@ def matched(request: HttpRequest, connection: StripeConnection) -> Listing:
     return _listing(request, connection, rows, reasons.MATCHED, BY_CUSTOMER)
 
 
-def unmatched(request: HttpRequest, connection: StripeConnection) -> Listing:
+def unmatched(request: HttpRequest, connection: StripeConnection, *, may_decide: bool = False) -> Listing:
     """Unmatched Stripe customers, the most MRR at stake first."""
-    return _listing(request, connection, _live(connection, MatchState.UNMATCHED), reasons.UNMATCHED, BY_STAKE)
+    return waiting(request, connection, UNMATCHED, may_decide=may_decide)
 
 
-def skipped(request: HttpRequest, connection: StripeConnection) -> Listing:
+def skipped(request: HttpRequest, connection: StripeConnection, *, may_decide: bool = False) -> Listing:
     """Skipped Stripe customers, the most MRR first."""
-    return _listing(request, connection, _live(connection, MatchState.SKIPPED), reasons.SKIPPED, BY_STAKE)
+    return waiting(request, connection, SKIPPED, may_decide=may_decide)
+
+
+def waiting(request: HttpRequest, connection: StripeConnection, kind: Kind, *, may_decide: bool) -> Listing:
+    """One of the two lists that people link from, with suggestions where they may."""
+    listing = _listing(request, connection, _live(connection, kind.state), kind.reasons, BY_STAKE)
+    if not may_decide:
+        return listing
+    found = suggest(connection, [row.stripe for row in listing.rows])
+    rows = [replace(row, suggestions=suggested(connection, row.stripe, found)) for row in listing.rows]
+    return replace(listing, rows=rows, found=everybody(request.GET, connection, kind).count())
+
+
+def everybody(asked: QueryDict, connection: StripeConnection, kind: Kind) -> QuerySet[StripeCustomer]:
+    """Everybody the filter finds, on whichever page."""
+    return _narrow(_live(connection, kind.state), _filters(asked, kind.reasons))
+
+
+def by_stake(connection: StripeConnection, rows: QuerySet[StripeCustomer]) -> Any:
+    """These rows with their ``mrr``, the most first."""
+    return rows.annotate(mrr=mrr_in_scope(connection)).order_by("-mrr", "stripe_id")
 
 
 def _live(connection: StripeConnection, state: MatchState) -> QuerySet[StripeCustomer]:

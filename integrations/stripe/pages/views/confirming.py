@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from integrations.errors import IntegrationError
 from integrations.models import StripeConnection
@@ -30,7 +31,10 @@ PREVIEW = "Preview"
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What is about to be decided. ``act`` decides; ``about`` names its scene as :func:`look` takes it."""
+    """What is about to be decided. ``act`` decides; ``about`` names its scene as :func:`look` takes it.
+
+    ``above`` is the list it comes from, where a refusal leads back to.
+    """
 
     title: str
     lede: str
@@ -42,6 +46,15 @@ class Proposal:
     back: str = ""
     new_customer: NewCustomerForm | None = None
     again: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    above: str = "stripe:ambiguous"
+
+
+ABOVE = {
+    "stripe:ambiguous": gettext_lazy("Ambiguous matches"),
+    "stripe:unmatched": gettext_lazy("Unmatched"),
+    "stripe:skipped": gettext_lazy("Skipped"),
+}
+"""The lists that decisions come from, by the view."""
 
 
 def confirm(
@@ -61,7 +74,7 @@ def confirm(
         except ChangedError as error:
             difference = error.difference
         except IntegrationError as error:
-            return refused(request, connection, error)
+            return refused(request, connection, error, above=proposal.above)
         except ValidationError as error:
             blame(proposal, error)
         else:
@@ -69,7 +82,7 @@ def confirm(
     try:
         scene, found = look_ahead(connection, proposal)
     except IntegrationError as error:
-        return refused(request, connection, error, difference)
+        return refused(request, connection, error, difference, above=proposal.above)
     return _render(request, connection, proposal, form, scene, found, difference)
 
 
@@ -99,7 +112,7 @@ def _render(
     difference: Difference | None,
 ) -> HttpResponse:
     preview = present_effects(found) if found else None
-    above = reverse("stripe:ambiguous", args=[connection.mode])
+    above = reverse(proposal.above, args=[connection.mode])
     context = {
         "proposal": proposal,
         "form": form,
@@ -109,7 +122,7 @@ def _render(
         "changed": what_changed(connection, difference) if difference else [],
         "is_changed": difference is not None,
         "back": proposal.back or above,
-        "trail": [*trail(connection, _("Confirm"))[:-1], (_("Ambiguous matches"), above), (_("Confirm"), "")],
+        "trail": [*trail(connection, _("Confirm"))[:-1], (str(ABOVE[proposal.above]), above), (_("Confirm"), "")],
     }
     response = render_page(request, "stripe/decide.html", connection, context)
     if difference is not None:
@@ -130,10 +143,15 @@ def blame(proposal: Proposal, error: ValidationError) -> None:
 
 
 def refused(
-    request: HttpRequest, connection: StripeConnection, error: IntegrationError, difference: Difference | None = None
+    request: HttpRequest,
+    connection: StripeConnection,
+    error: IntegrationError,
+    difference: Difference | None = None,
+    *,
+    above: str,
 ) -> HttpResponse:
     """Say on the list why it cannot be decided, or what changed meanwhile so that nothing is left to decide."""
     if difference is not None:
         error = IntegrationError("group_changed", " ".join(what_changed(connection, difference)))
     notices.problem(request, error)
-    return redirect("stripe:ambiguous", connection.mode)
+    return redirect(above, connection.mode)

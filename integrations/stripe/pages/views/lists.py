@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from integrations.models import ConnectionState
+from customers.csv_export import stream
+from integrations.models import ConnectionState, StripeConnection
 from integrations.permissions import DECIDE, READ_LOG
 from integrations.stripe.pages.access import admin_page, may
 from integrations.stripe.pages.presenters import lists
 from integrations.stripe.pages.presenters.ambiguous import present_groups
 from integrations.stripe.pages.presenters.decisions import history
+from integrations.stripe.pages.presenters.jobs import present_job
+from integrations.stripe.pages.presenters.lists_csv import COLUMNS, csv_rows
 from integrations.stripe.pages.presenters.page import counts_of, render_page
-from integrations.stripe.sync import connections
+from integrations.stripe.sync import connections, jobs
 
 
 @admin_page(READ_LOG)
@@ -30,7 +36,7 @@ def matched(request: HttpRequest, mode: str) -> HttpResponse:
 def unmatched(request: HttpRequest, mode: str) -> HttpResponse:
     """Stripe customers without a customer, the most MRR at stake first."""
     connection = connections.get(mode)
-    context = {"listing": lists.unmatched(request, connection), "counts": counts_of(request, connection)}
+    context = _waiting(request, connection, lists.UNMATCHED)
     return render_page(
         request, "stripe/unmatched.html", connection, context, here=_("Unmatched"), tabs="stripe:unmatched"
     )
@@ -41,8 +47,38 @@ def unmatched(request: HttpRequest, mode: str) -> HttpResponse:
 def skipped(request: HttpRequest, mode: str) -> HttpResponse:
     """Stripe customers the rules leave out, by reason."""
     connection = connections.get(mode)
-    context = {"listing": lists.skipped(request, connection), "counts": counts_of(request, connection)}
+    context = _waiting(request, connection, lists.SKIPPED)
     return render_page(request, "stripe/skipped.html", connection, context, here=_("Skipped"), tabs="stripe:skipped")
+
+
+def _waiting(request: HttpRequest, connection: StripeConnection, kind: lists.Kind) -> dict[str, Any]:
+    may_decide = may(request, DECIDE) and connection.state != ConnectionState.DISCONNECTED
+    return {
+        "listing": lists.waiting(request, connection, kind, may_decide=may_decide),
+        "kind": kind.name,
+        "counts": counts_of(request, connection),
+        "may_decide": may_decide,
+        "job": present_job(jobs.active(connection)) if may_decide else None,
+    }
+
+
+@admin_page(READ_LOG)
+@require_GET
+def unmatched_csv(request: HttpRequest, mode: str) -> HttpResponseBase:
+    """The unmatched ones that the filter finds, as CSV."""
+    return _csv(request, connections.get(mode), lists.UNMATCHED)
+
+
+@admin_page(READ_LOG)
+@require_GET
+def skipped_csv(request: HttpRequest, mode: str) -> HttpResponseBase:
+    """The skipped ones that the filter finds, as CSV."""
+    return _csv(request, connections.get(mode), lists.SKIPPED)
+
+
+def _csv(request: HttpRequest, connection: StripeConnection, kind: lists.Kind) -> HttpResponseBase:
+    found = lists.by_stake(connection, lists.everybody(request.GET, connection, kind))
+    return stream(f"{kind.name}-{connection.mode}.csv", COLUMNS, csv_rows(connection, found))
 
 
 @admin_page(READ_LOG)

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from integrations.models import MatchDecision, Mode, StripeConnection
+from integrations.models import DecisionJob, MatchDecision, Mode, StripeConnection
 from integrations.stripe.pages.urls import urlpatterns
 from tests.factories import AdminFactory, CustomerFactory, OwnerFactory, StaffFactory, UserFactory
 from tests.integrations.stripe.pages.factories import ConnectionFactory, IssueFactory, RunFactory, StripeCustomerFactory
@@ -49,6 +49,17 @@ TABLE = [
     ("GET", "matched", LOG_READERS),
     ("GET", "unmatched", LOG_READERS),
     ("GET", "skipped", LOG_READERS),
+    ("GET", "unmatched_csv", LOG_READERS),
+    ("GET", "skipped_csv", LOG_READERS),
+    ("GET", "decide_link", DECIDERS),
+    ("POST", "decide_link", DECIDERS),
+    ("GET", "decide_suggested", DECIDERS),
+    ("POST", "decide_suggested", DECIDERS),
+    ("GET", "decide_create", DECIDERS),
+    ("POST", "decide_create", DECIDERS),
+    ("GET", "decide_ignore", DECIDERS),
+    ("POST", "decide_ignore", DECIDERS),
+    ("GET", "job", DECIDERS),
     ("GET", "ambiguous", LOG_READERS),
     ("GET", "mrr", LOG_READERS),
     ("GET", "mrr_subscriptions", LOG_READERS),
@@ -74,6 +85,9 @@ TABLE = [
 ]
 
 
+WITHOUT_A_GROUP = ("decide_keep_merged", "decide_link", "decide_suggested", "decide_create", "decide_ignore")
+
+
 def address(view: str) -> str:
     """The address of a view, with rows behind it."""
     connection = ConnectionFactory(mode=Mode.TEST, state="disconnected")
@@ -90,6 +104,9 @@ def address(view: str) -> str:
         arguments.append(RunFactory(connection=connection).pk)
     if view == "issue_retry":
         arguments.append(IssueFactory(connection=connection).pk)
+    if view == "job":
+        decision = MatchDecision.objects.create(connection=connection, kind="ignore", reason="Why")
+        arguments.append(DecisionJob.objects.create(connection=connection, decision=decision, action="ignore").pk)
     query = "?of=outside_scope" if view == "mrr_subscriptions" else ""
     return reverse(f"stripe:{view}", args=arguments) + query
 
@@ -106,11 +123,15 @@ def deciding_address(view: str, connection: StripeConnection) -> str:
         "decide_winner": f"stripe={members[0].stripe_id}",
         "decide_attach": f"to={customer.pk}",
         "decide_split": f"member={members[0].stripe_id}",
+        "decide_link": f"stripe={members[0].stripe_id}&to={customer.pk}",
+        "decide_suggested": f"stripe={members[0].stripe_id}",
+        "decide_create": f"stripe={members[0].stripe_id}",
+        "decide_ignore": f"stripe={members[0].stripe_id}",
     }.get(view, "")
     arguments: list[Any] = [connection.mode]
     if view == "decide_undo":
         arguments.append(MatchDecision.objects.create(connection=connection, kind="ignore", reason="Why").pk)
-    elif view != "decide_keep_merged":
+    elif view not in WITHOUT_A_GROUP:
         arguments.append(customer.pk)
     return reverse(f"stripe:{view}", args=arguments) + (f"?{query}" if query else "")
 
@@ -151,11 +172,13 @@ def test_a_change_needs_the_form_of_our_own_page() -> None:
     assert client.post(address("disconnect")).status_code == 403
 
 
-@pytest.mark.parametrize("view", ["run_cancel", "run_detail", "issue_retry"])
+@pytest.mark.parametrize(
+    "view", ["run_cancel", "run_detail", "issue_retry", "job", "decide_ignore", "decide_create", "decide_link"]
+)
 def test_a_row_of_the_other_mode_is_not_found(client: Client, view: str) -> None:
     client.force_login(OwnerFactory())
     url = address(view).replace("/test/", "/live/")
-    method = "GET" if view == "run_detail" else "POST"
+    method = "POST" if view in ("run_cancel", "issue_retry") else "GET"
     assert client.generic(method, url).status_code == 404
 
 
