@@ -59,6 +59,8 @@ TABLE = [
     ("POST", "decide_create", DECIDERS),
     ("GET", "decide_ignore", DECIDERS),
     ("POST", "decide_ignore", DECIDERS),
+    ("GET", "link_list", DECIDERS),
+    ("POST", "link_list", DECIDERS),
     ("GET", "job", DECIDERS),
     ("GET", "ambiguous", LOG_READERS),
     ("GET", "mrr", LOG_READERS),
