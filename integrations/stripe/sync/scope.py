@@ -51,7 +51,23 @@ class Preview:
     after: Counts
     headers_blank: int
     headers_filled: int
+    missing: Missing
 
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Company domains without a customer: what a complete run creates while **Billing signal only** is off."""
+
+    domains: int
+    names: list[str]
+
+    @property
+    def more(self) -> int:
+        """How many names are not listed."""
+        return self.domains - len(self.names)
+
+
+SAMPLE_NAMES = 10
 
 FIGURES = """
 WITH subscriptions AS MATERIALIZED (
@@ -193,11 +209,14 @@ def preview(
     with match.set_wise(), database.cursor() as cursor:
         cursor.execute(sql, match.parameters(connection, options))
         blank, filled = cursor.fetchone()
+        cursor.execute(match.verdicts_sql(options) + MISSING, match.parameters(connection, options))
+        names = [name for (name,) in cursor.fetchall()]
     return Preview(
         before=counts.count(connection),
         after=counts.preview_counts(connection, options),
         headers_blank=blank,
         headers_filled=filled,
+        missing=Missing(len(names), names[:SAMPLE_NAMES]),
     )
 
 
@@ -210,4 +229,12 @@ HEADERS = """
 )
 SELECT (SELECT count(*) FROM now_on n WHERE NOT EXISTS (SELECT 1 FROM then_on t WHERE t.customer_id = n.customer_id)),
        (SELECT count(*) FROM then_on t WHERE NOT EXISTS (SELECT 1 FROM now_on n WHERE n.customer_id = t.customer_id))
+"""
+
+# Named as sync.customers_from_stripe does it: after the oldest Stripe customer on the domain, else the domain.
+MISSING = """
+SELECT left(coalesce(nullif(btrim((array_agg(sc.name ORDER BY sc.created, sc.stripe_id))[1]), ''), v.email_domain), 255)
+FROM verdicts v JOIN integrations_stripecustomer sc ON sc.id = v.id
+WHERE v.standing = 'live' AND v.match_state = 'unmatched' AND v.match_reason = 'no_customer' AND NOT v.personal
+GROUP BY v.email_domain ORDER BY v.email_domain
 """

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from customers import wording
 from integrations.stripe.pages.forms import ScopeForm
 from integrations.stripe.rules.money import to_cents
-from integrations.stripe.sync.scope import Preview
+from integrations.stripe.sync.scope import Missing, Preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class PreviewTable:
     scope: str
     hidden: list[tuple[str, str]]
     creates_customers: bool
+    missing: Missing
 
     @property
     def changes_nothing(self) -> bool:
@@ -92,6 +93,7 @@ def present_preview(form: ScopeForm, found: Preview) -> PreviewTable:
         scope=describe_selection(form),
         hidden=hidden_values(form),
         creates_customers=not form.cleaned_data["billing_signal_only"],
+        missing=found.missing,
     )
 
 

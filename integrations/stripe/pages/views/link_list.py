@@ -52,5 +52,6 @@ def _text(request: HttpRequest) -> str:
     """The file just sent, or the one that the report was about."""
     file = request.FILES.get("file")
     if file is not None and not isinstance(file, list):
-        return file.read(MOST_BYTES + 1).decode("utf-8", "replace")
+        content: bytes = file.read(MOST_BYTES + 1)
+        return content.decode("utf-8", "replace")
     return str(request.POST.get("csv", ""))

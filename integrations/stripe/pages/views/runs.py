@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -21,7 +22,7 @@ STARTABLE = {RunKind.FULL.value, RunKind.PREVIEW.value}
 
 
 @require_http_methods(["GET", "POST"])
-def run(request: HttpRequest, mode: str) -> HttpResponse:
+def run(request: HttpRequest, mode: str) -> HttpResponseBase:
     """One address for the run of a mode: POST starts it, GET shows how far it is."""
     return _start(request, mode) if request.method == "POST" else _progress(request, mode)
 
