@@ -204,8 +204,8 @@ def undecided_note(request: HttpRequest, billing: Billing) -> Note | None:
             len(flagged),
         ) % {"number": wording.number(len(flagged))}
     if may(request, DECIDE):
-        address = reverse("stripe:ambiguous", args=[billing.connection.mode])
-        return Note(text, "none", Link(_("Compare them"), f"{address}#group-{billing.customer.pk}"))
+        address = reverse("stripe:ambiguous_group", args=[billing.connection.mode, billing.customer.pk])
+        return Note(text, "none", Link(_("Compare them"), address))
     return Note(text, "none", Link(_("See them"), "#stripe-customers"))
 
 
@@ -260,7 +260,6 @@ def sidebar(request: HttpRequest) -> navigation.Section | None:
             entry(_("Unmatched"), "unmatched", counts.unmatched if counts else None),
             entry(_("Skipped"), "skipped", counts.skipped if counts else None),
             entry(_("How MRR adds up"), "mrr"),
-            entry(_("Match decisions"), "decisions"),
             entry(_("Log"), "log"),
             entry(_("Calls to Stripe"), "calls"),
         ],

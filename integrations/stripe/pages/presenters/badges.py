@@ -50,7 +50,7 @@ def _badges(
     return ListBadges(
         attached=True,
         undecided=_("Stripe customers added up, nobody has decided yet") if is_undecided else "",
-        undecided_url=f"{reverse('stripe:ambiguous', args=[connection.mode])}#group-{customer.pk}"
+        undecided_url=reverse("stripe:ambiguous_group", args=[connection.mode, customer.pk])
         if is_undecided and may_decide
         else "",
         incomplete=_("Leaves out %(what)s") % {"what": left_out} if left_out else "",

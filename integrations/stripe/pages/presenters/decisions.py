@@ -10,6 +10,7 @@ from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpRequest
 from django.utils.functional import Promise
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -174,7 +175,7 @@ def undo_sentence(decision: MatchDecision) -> str:
 
 def _name(member: MatchDecisionMember, stripe: Mapping[str, StripeCustomer]) -> str:
     row = stripe.get(member.stripe_customer_id)
-    return ((row.name or row.email) if row else "")[:60] or member.stripe_customer_id[:60]
+    return Truncator((row.name or row.email) if row else "").chars(60) or member.stripe_customer_id[:60]
 
 
 def names(all_of_them: Sequence[str]) -> str:

@@ -124,7 +124,7 @@ def test_an_undecided_merge_leads_staff_to_the_group_and_members_to_the_ids(
 ) -> None:
     customer = billed(connection, names=("Acme Corp", "Acme GmbH"), billing_flags=["undecided"])
     customer.stripe_customers.update(ambiguous_kind="shared_domain")
-    group = f"{reverse('stripe:ambiguous', args=['live'])}#group-{customer.pk}"
+    group = reverse("stripe:ambiguous_group", args=["live", customer.pk])
     client.force_login(StaffFactory())
     said = page(client, customer)
     assert "2 Stripe customers added up, nobody has decided yet" in said
