@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 ARGS ?=
 BROWSER_PATH ?= /usr/bin/chromium
 
-.PHONY: help setup demo demo-once demo-reset test check format browser screenshots lock
+.PHONY: help setup demo demo-once demo-reset test coverage check bench format browser screenshots lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,6 +26,9 @@ demo-reset: setup ## delete the demo's data
 test: setup ## the whole suite on a real PostgreSQL (ARGS="-k name")
 	@$(PYTHON) -m pytest -n auto $(ARGS)
 
+coverage: setup ## the rules about money and paying: every branch of them has a test
+	@$(PYTHON) -m pytest -q tests/integrations/stripe/rules --cov=integrations.stripe.rules --cov-branch --cov-fail-under=100
+
 check: setup ## all linters, the types, the import rules, the migrations, the production settings
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -33,12 +36,17 @@ check: setup ## all linters, the types, the import rules, the migrations, the pr
 	$(VENV)/bin/djlint templates --check --lint --quiet
 	$(VENV)/bin/lint-imports
 	$(PYTHON) manage.py makemigrations --check --dry-run
+	$(PYTHON) manage.py lintmigrations --include-apps customers integrations --ignore-name 0001_initial --sql-analyser postgresql --no-cache --quiet ok ignore
+	$(PYTHON) manage.py what_we_store --check
 	@echo "manage.py check --deploy, with settings as in production"
 	@DEBUG=false DATABASE_URL=postgresql://localhost/pivotal ALLOWED_HOSTS=pivotal.example.com \
 		PUBLIC_BASE_URL=https://pivotal.example.com \
 		SECRET_KEY="$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 		FIELD_ENCRYPTION_KEYS="$$($(PYTHON) -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" \
 		$(PYTHON) manage.py check --deploy --fail-level WARNING
+
+bench: setup ## measure on this machine and write docs/benchmarks.md (ARGS="--size 10k --only syncs")
+	@$(PYTHON) -m bench --write $(ARGS)
 
 format: setup ## let the formatters and fixers do their work
 	$(VENV)/bin/ruff check --fix .

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from import_export.admin import ImportExportMixin
 from import_export.formats import base_formats
@@ -18,6 +20,7 @@ from import_export.formats import base_formats
 from customers import personal_domains, services
 from customers.models import Activity, Customer, CustomerDomain, MrrPoint, PersonalDomain
 from customers.resources import CustomerResource
+from customers.signals import exported
 
 if TYPE_CHECKING:
     CustomerAdminBase = admin.ModelAdmin[Customer]
@@ -67,6 +70,20 @@ class CustomerAdmin(ImportExportMixin, CustomerAdminBase):
     def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Activity entries of an import name the person."""
         return {**super().get_import_resource_kwargs(request, **kwargs), "actor": request.user}
+
+    def export_action(self, request: HttpRequest) -> Any:
+        """The export of what is filtered; a filter that does not exist leads back to the list, as it does there."""
+        try:
+            return super().export_action(request)
+        except IncorrectLookupParameters:
+            return redirect("admin:customers_customer_changelist")
+
+    def get_export_data(self, file_format: Any, request: HttpRequest, queryset: Any, **kwargs: Any) -> Any:
+        """An export is announced, so that it can be recorded."""
+        exported.send(
+            sender=None, actor=_person(request), subject="customers", details={"page": "admin", "rows": len(queryset)}
+        )
+        return super().get_export_data(file_format, request, queryset, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Customer, form: ModelForm[Customer], change: bool) -> None:
         """Create or update through the services."""

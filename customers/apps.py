@@ -10,9 +10,10 @@ class CustomersConfig(AppConfig):
     verbose_name = "Customers"
 
     def ready(self) -> None:
-        """Give the product's groups their permissions once Django has made them."""
+        """Register our look-up, and give the product's groups their permissions once Django has made them."""
         from django.db.models.signals import post_migrate
 
+        from customers import lookups  # noqa: F401 - registers itself
         from customers.permissions import grant_group_permissions
 
         post_migrate.connect(grant_group_permissions, dispatch_uid="customers.grant_group_permissions")

@@ -48,6 +48,11 @@ def safe(cell: Any) -> str:
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
+def unprotected(text: str) -> str:
+    """What :func:`safe` made, as it was: so that an export reads back unchanged."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_STARTS) else text
+
+
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

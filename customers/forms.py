@@ -188,3 +188,9 @@ def owners_of(environment: str) -> list[User]:
     """People who own a customer of the environment, for the owner filter."""
     owned = Customer.objects.filter(environment=environment, owner=OuterRef("pk"))
     return list(User.objects.filter(Exists(owned)).order_by("first_name", "last_name", "username"))
+
+
+class DailyMailForm(forms.Form):
+    """Whether somebody wants the daily mail."""
+
+    wanted = forms.BooleanField(label=_("Mail me each morning about the customers I own"), required=False)

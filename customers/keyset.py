@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from django.core import signing
@@ -39,15 +40,28 @@ def page(queryset: QuerySet[Row], keys: Sequence[Key], *, size: int, after: str 
 
     A cursor that is none (mistyped, of another sort) counts as no cursor.
     """
+    return merged([queryset], keys, size=size, after=after, before=before)
+
+
+def merged(
+    querysets: Sequence[QuerySet[Any]], keys: Sequence[Key], *, size: int, after: str = "", before: str = ""
+) -> Page[Any]:
+    """Read a page of several tables in one order, in one query each; the keys together are unique across all."""
     backwards = bool(before)
     cursor = _decode(before or after, keys)
     if cursor is None:
         backwards = False
     directed = [Key(key.name, key.descending ^ backwards) for key in keys]
-    found = queryset.order_by(*(f"-{key.name}" if key.descending else key.name for key in directed))
-    if cursor is not None:
-        found = found.filter(_beyond(directed, cursor))
-    rows = list(found[: size + 1])
+    order = [f"-{key.name}" if key.descending else key.name for key in directed]
+    rows: list[Any] = []
+    for queryset in querysets:
+        found = queryset.order_by(*order)
+        if cursor is not None:
+            found = found.filter(_beyond(directed, cursor))
+        rows += found[: size + 1]
+    if len(querysets) > 1:
+        for key in reversed(directed):  # a stable sort by the last key first is a sort by all of them
+            rows.sort(key=attrgetter(key.name), reverse=key.descending)
     more = len(rows) > size
     rows = rows[:size]
     if backwards:

@@ -176,6 +176,11 @@ class Listing:
         choices = {str(key): str(text) for key, text in getattr(field, "choices", ())}
         return f"{label}: {choices.get(str(value), value)}"
 
+    def described(self) -> dict[str, str]:
+        """What is shown, for the record: the environment, whose, and the filters that are set."""
+        chosen = {name: str(value) for name, value in self.chosen.items() if value}
+        return {"environment": self.environment.value, "whose": "mine" if self.is_mine else "all", **chosen}
+
     def clear_url(self) -> str:
         """The address without any filter, in the same environment and for the same people."""
         return self.url(**dict.fromkeys(self.form.fields, ""))

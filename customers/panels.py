@@ -123,6 +123,10 @@ class CustomerPanel:
         """Badges by customer id for one page of the list; a constant number of queries whatever its length."""
         return {}
 
+    def open_amounts(self, customers: Sequence[Customer]) -> Mapping[int, str]:
+        """What is open on the invoice that made a customer past due or failing, by customer id: ``$1,400``."""
+        return {}
+
     def stale_before(self, environment: str) -> datetime | None:
         """Figures of ``environment`` last known to be true before this moment are stale; None: no figure is.
 
@@ -162,6 +166,13 @@ class Registry:
         merged: dict[int, ListBadges] = {}
         for panel in reversed(self.panels):
             merged.update(panel.list_badges(request, customers))
+        return merged
+
+    def open_amounts(self, customers: Sequence[Customer]) -> dict[int, str]:
+        """Open amounts by customer id; the first panel that knows one speaks for it."""
+        merged: dict[int, str] = {}
+        for panel in reversed(self.panels):
+            merged.update(panel.open_amounts(customers))
         return merged
 
     def stale_before(self, environment: str) -> datetime | None:

@@ -23,6 +23,7 @@ from import_export.instance_loaders import BaseInstanceLoader
 from import_export.results import Result
 
 from customers.announcements import Announcements, collect
+from customers.csv_export import safe, unprotected
 from customers.domains import normalise
 from customers.models import Activity, Customer, CustomerDomain, Environment, PersonalDomain, Status
 from customers.services import EDITABLE, extra_domains, field_changes, refuse_taken, snapshot
@@ -129,6 +130,10 @@ class CustomerResource(resources.ModelResource):
         self._loader: CustomerLoader | None = None
         self._overrides = PersonalDomain.objects.overrides()
 
+    def export_field(self, field: fields.Field, instance: Customer, **kwargs: Any) -> Any:
+        """A cell that no spreadsheet runs as a formula."""
+        return safe(super().export_field(field, instance, **kwargs))
+
     def get_queryset(self) -> QuerySet[Customer]:
         """Everything, with owners."""
         return super().get_queryset().select_related("owner").order_by("pk")
@@ -151,7 +156,9 @@ class CustomerResource(resources.ModelResource):
 
         The environment of the import stands in where a row that is not found by its id names none.
         """
-        tidied = {str(name): "" if value is None else str(value).strip() for name, value in row.items()}
+        tidied = {
+            str(name): "" if value is None else unprotected(str(value).strip()).strip() for name, value in row.items()
+        }
         for name in ("environment", "status"):
             if name in tidied:
                 tidied[name] = tidied[name].lower()
@@ -291,3 +298,7 @@ class PlainCustomerResource(CustomerResource):
 
     class Meta(CustomerResource.Meta):
         skip_diff = True
+
+    def export_field(self, field: fields.Field, instance: Customer, **kwargs: Any) -> Any:
+        """A cell as it is: what reads the commands is no spreadsheet."""
+        return super(CustomerResource, self).export_field(field, instance, **kwargs)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery
@@ -21,6 +23,8 @@ from customers.models.customer import CustomerQuerySet, name_words
 from customers.panels import registry
 
 PAGE_SIZE = 50
+FEW = 1000
+MOST_ALIASES = 1000
 LATE = (PaymentStatus.PAST_DUE, PaymentStatus.FAILING)
 BILLING_FIELDS = ("plan", "mrr", "payment_status", "billing_started_at", "stripe_customer_id")
 _STATUSES: dict[str, tuple[str, ...]] = {
@@ -46,7 +50,7 @@ def filtered(customers: CustomerQuerySet, environment: str, chosen: dict[str, An
     default_status = "with_churned" if chosen.get("q") else ""
     found = found.filter(status__in=_STATUSES[chosen.get("status") or default_status])
     if text := chosen.get("q"):
-        found = found.filter(pk__in=_matching(text, environment))
+        found = found.alias(words=name_words()).filter(_found_by(text, environment))
     if pay := chosen.get("pay"):
         found = found.filter(payment_status__in=LATE if pay == "late" else (pay,))
     if plan := chosen.get("plan"):
@@ -79,20 +83,42 @@ def _flagged(found: CustomerQuerySet, environment: str, chosen: dict[str, Any]) 
     return found
 
 
-def _matching(text: str, environment: str) -> Any:
-    """Ids found by words of the name, a domain or extra domain, a Stripe id: each by its beginning.
+def _found_by(text: str, environment: str) -> Q:
+    """What a search finds: those few customers, or the search itself where it finds many.
 
-    A union of index look-ups; one condition joined by OR would read the whole table.
+    With the few named, PostgreSQL cannot choose to walk the whole list in its order and test each name on the way;
+    with many to be found, that is just what it should do.
     """
-    everywhere = Customer.objects.in_environment(environment)
-    parts: list[Any] = [everywhere.filter(stripe_customer_id__startswith=text.strip()).values("pk")]
-    for domain in _domains_in(text):
-        aliases = CustomerDomain.objects.filter(environment=environment, domain__startswith=domain)
-        parts += [everywhere.filter(domain__startswith=domain).values("pk"), aliases.values("customer_id")]
+    matching = _matching(text, environment)
+    rows = Customer.objects.in_environment(environment).alias(words=name_words()).filter(matching)
+    few = list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
+    return matching if len(few) > FEW else Q(pk__in=few)
+
+
+def _matching(text: str, environment: str) -> Q:
+    """Found by words of the name, a domain or extra domain, a Stripe id: each by its beginning.
+
+    Every part is a look-up in an index of the one table, so that PostgreSQL can join them bit by bit; a subquery among
+    them would make it read all rows. That is why extra domains are looked up first.
+    """
+    domains = _domains_in(text)
+    found = Q(stripe_customer_id__startswith=text.strip())
+    for domain in domains:
+        found |= Q(domain__startswith=domain)
     if words := re.findall(r"[^\W_]+", text):
-        query = SearchQuery(" & ".join(f"{word}:*" for word in words), search_type="raw", config="simple")
-        parts.append(everywhere.annotate(words=name_words()).filter(words=query).values("pk"))
-    return parts[0].union(*parts[1:])
+        found |= Q(words=SearchQuery(" & ".join(f"{word}:*" for word in words), search_type="raw", config="simple"))
+    if by_alias := _with_alias(domains, environment):
+        found |= Q(pk__in=by_alias)
+    return found
+
+
+def _with_alias(domains: set[str], environment: str) -> list[int]:
+    """The customers that have an extra domain which begins like one of these, the first thousand of them."""
+    begins = [Q(domain__startswith=domain) for domain in sorted(domains)]
+    if not begins:
+        return []
+    aliases = CustomerDomain.objects.filter(reduce(or_, begins), environment=environment)
+    return list(aliases.order_by("domain").values_list("customer_id", flat=True)[:MOST_ALIASES])
 
 
 def _domains_in(text: str) -> set[str]:

@@ -14,6 +14,9 @@ from django.dispatch import Signal
 
 customers_changed = Signal()
 
+exported = Signal()
+"""Sent when somebody takes data out: ``actor`` (None: a command), ``subject`` what it was, ``details`` which part."""
+
 
 def announce(environment: str, *, domains: Iterable[str], ids: Iterable[int]) -> None:
     """Send ``customers_changed`` once the current transaction is committed."""

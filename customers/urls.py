@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from customers.views import editing, listing, record, saved_views
+from customers.views import editing, listing, preferences, record, saved_views
 
 app_name = "customers"
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("customers/views/", saved_views.save, name="view_save"),
     path("customers/views/<int:view_id>/remove", saved_views.remove, name="view_remove"),
     path("customers/new", editing.create, name="create"),
+    path("customers/daily-mail", preferences.preferences, name="daily_mail"),
     path("customers/<int:customer_id>", record.detail, name="detail"),
     path("customers/<int:customer_id>/edit", editing.edit, name="edit"),
     path("customers/<int:customer_id>/status", editing.status, name="status"),

@@ -74,7 +74,7 @@ ERRORS: dict[str, ErrorText] = {
         permanent=True,
     ),
     "record_gone": ErrorText(
-        "Stripe no longer has this record.", "Nothing to do; it was taken out of the figures.", permanent=True
+        "Stripe no longer has this record.", "Nothing to do; the figures go by what is left.", permanent=True
     ),
     "signature_invalid": ErrorText(
         "The signature of the notification is not ours.",

@@ -25,6 +25,8 @@ INTEGRATION_PERMISSIONS: dict[str, tuple[str, ...]] = {
         "view_stripesubscription",
         "view_stripeinvoice",
         "view_apicall",
+        "view_auditentry",
+        "view_workerheartbeat",
         "view_exchangerate",
         "add_exchangerate",
         "change_exchangerate",

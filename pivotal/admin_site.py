@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.admin import AdminSite
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import LogoutView, redirect_to_login
@@ -12,6 +14,22 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
 
+class LookOnly:
+    """Nobody adds, changes or deletes; a failed task may be queued again by whoever sees it."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Tasks and schedules are made by the product."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """And stay as they were made."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """The queue empties itself."""
+        return False
+
+
 class PivotalAdminSite(AdminSite):
     """The stock site with our login. The pages under `admin/integrations/` join in pivotal/urls.py."""
 
@@ -19,6 +37,12 @@ class PivotalAdminSite(AdminSite):
     site_title = _("Pivotal admin")
     index_title = _("Admin")
     site_url = "/"
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Register; what django-q2 brings is to look at only: a schedule names any function there is to be called."""
+        if admin_class is not None and admin_class.__module__.startswith("django_q."):
+            admin_class = type(admin_class.__name__, (LookOnly, admin_class), {})
+        super().register(model_or_iterable, admin_class, **options)
 
     def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         """Send people to the product's login page.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -13,12 +12,12 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
+from integrations.stripe.sync.freshness import BusinessHours
+
 OWN = "pivotal"  # the tag of all of these
 PRESETS = ("stripe_app", "connect")
 ACCESS = ("all", "assigned")
 MODES = ("LIVE", "TEST")
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-BUSINESS_HOURS = re.compile(rf"({'|'.join(DAYS)})(-({'|'.join(DAYS)}))? (\d{{1,2}})-(\d{{1,2}})")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 type_of_apps = Sequence[AppConfig] | None
@@ -119,8 +118,11 @@ def _is_fernet_key(key: str) -> bool:
 
 
 def _are_business_hours(text: str) -> bool:
-    match = BUSINESS_HOURS.fullmatch(text)
-    return match is not None and 0 <= int(match[4]) < int(match[5]) <= 24
+    try:
+        BusinessHours.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_time_zone(name: str) -> bool:

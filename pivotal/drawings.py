@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from django.utils.html import format_html
+from collections.abc import Sequence
+
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+
+CHART_WIDTH, CHART_HEIGHT = 690, 64
 
 _ICONS = {
     "check": '<path d="m3.5 8.5 3 3 6-7"/>',
@@ -69,3 +73,50 @@ def sort_arrow(direction: str) -> SafeString:
     """The arrow of a sorted column: ``ascending`` points up."""
     points = "M5 1.5 8.5 6h-7z" if direction == "ascending" else "M5 8.5 1.5 4h7z"
     return format_html('<svg class="sort-icon" viewBox="0 0 10 10" aria-hidden="true"><path d="{}"/></svg>', points)
+
+
+def bar_chart(bars: Sequence[tuple[str, int | None]], sentence: str) -> SafeString:
+    """Bars for a few dozen labelled numbers, with ``sentence`` as what they say; a table stands beside them.
+
+    None leaves its place free.
+    """
+    highest = max((value or 0 for _label, value in bars), default=0) or 1
+    slot = CHART_WIDTH / max(len(bars), 1)
+    drawn = format_html_join(
+        "",
+        '<rect class="chart__bar{}" x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect>',
+        (
+            (
+                "" if value else " chart__bar--none",
+                f"{number * slot + slot * 0.15:.1f}",
+                f"{CHART_HEIGHT - bar_height(value, highest):.1f}",
+                f"{slot * 0.7:.1f}",
+                f"{bar_height(value, highest):.1f}",
+                label,
+                value,
+            )
+            for number, (label, value) in enumerate(bars)
+            if value is not None
+        ),
+    )
+    ends = [label for label, _value in (*bars[:1], *bars[1:][-1:])]
+    return format_html(
+        '<div class="chart chart--short"><div class="chart__y" aria-hidden="true"><span>{}</span><span>0</span></div>'
+        '<svg class="chart__plot" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '{}<line class="chart__base" x1="0" x2="{}" y1="{}" y2="{}"/></svg>'
+        '<div class="chart__x" aria-hidden="true">{}</div></div>',
+        highest,
+        CHART_WIDTH,
+        CHART_HEIGHT,
+        sentence,
+        drawn,
+        CHART_WIDTH,
+        CHART_HEIGHT,
+        CHART_HEIGHT,
+        format_html_join("", "<span>{}</span>", ((label,) for label in ends)),
+    )
+
+
+def bar_height(value: int, highest: int) -> float:
+    """How high a bar is; nothing is a thin line, so that one sees that somebody looked."""
+    return max(2.0, CHART_HEIGHT * value / highest)

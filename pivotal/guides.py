@@ -23,6 +23,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 GUIDES: dict[str, Promise] = {
+    "csm-guide": _("Reading a customer's billing"),
+    "admin-guide": _("Connecting and running Stripe"),
+    "mrr": _("How MRR is counted"),
+    "rules": _("What every number means"),
     "troubleshooting": _("Troubleshooting"),
 }
 """The guides by file name, in the order in which they are listed."""

@@ -22,14 +22,24 @@ _RECORDS = (
         ("integrations", "stripecustomer"),
         ("integrations", "matchdecision"),
         ("integrations", "exchangerate"),
+        ("integrations", "auditentry"),
     ),
 )
-_PEOPLE = (gettext_lazy("People"), (("auth", "user"), ("auth", "group")))
+_WORK = (
+    gettext_lazy("Background work"),
+    (
+        ("integrations", "workerheartbeat"),
+        ("django_q", "ormq"),
+        ("django_q", "failure"),
+        ("django_q", "schedule"),
+    ),
+)
+_PEOPLE = (gettext_lazy("People"), (("auth", "user"), ("auth", "group"), ("axes", "accessattempt")))
 
 
 def admin_sections(request: HttpRequest) -> list[Section]:
     """What this person may open; a section without an entry is left out."""
-    own = [Section(str(title), _entries(request, models)) for title, models in (_RECORDS, _PEOPLE)]
+    own = [Section(str(title), _entries(request, models)) for title, models in (_RECORDS, _WORK, _PEOPLE)]
     return [*sections(request), *(section for section in own if section.entries)]
 
 

@@ -9,10 +9,17 @@ PREFIX = "pivotal: "
 SCHEDULES: dict[str, dict[str, object]] = {
     # Queues runs whose lease is over again, wakes the inbox, and is the worker's sign of life.
     "watchdog": {"func": "integrations.stripe.tasks.watchdog", "schedule_type": Schedule.MINUTES, "minutes": 1},
-    # What changes without any event: a trial that ends, a discount that runs out, the nightly run.
+    # Asks Stripe for events where it is time to: a quiet account less often, and so one whose webhooks arrive.
+    "poll": {"func": "integrations.stripe.tasks.poll_events", "schedule_type": Schedule.MINUTES, "minutes": 1},
+    # What changes without any event: a due date that passes, a discount that runs out.
     "clock": {"func": "integrations.stripe.tasks.clock", "schedule_type": Schedule.MINUTES, "minutes": 1},
     # Newer exchange rates: of a new package version, and with FX_FETCH of the ECB.
     "rates": {"func": "integrations.stripe.tasks.refresh_rates", "schedule_type": Schedule.DAILY, "minutes": None},
+    # The nightly run and its report. Asked each minute and decided on rows: it is by the workspace's clock, not by UTC.
+    "night": {"func": "integrations.stripe.tasks.night", "schedule_type": Schedule.MINUTES, "minutes": 1},
+    # Mail to admins, and the daily mail to owners at 08:00.
+    "notices": {"func": "integrations.stripe.tasks.mail_notices", "schedule_type": Schedule.MINUTES, "minutes": 1},
+    "daily mail": {"func": "customers.tasks.send_daily_mails", "schedule_type": Schedule.MINUTES, "minutes": 1},
     # Old calls, events and log entries.
     "prune": {"func": "integrations.stripe.tasks.prune", "schedule_type": Schedule.DAILY, "minutes": None},
 }

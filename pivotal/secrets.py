@@ -50,6 +50,24 @@ def required_list(name: str, values: Sequence[str], made_up: Mapping[str, str] |
     return [required(name, value, made_up) for value in values or [""]]
 
 
+def fernet_keys(name: str, values: Sequence[str], made_up: Mapping[str, str] | None) -> list[str]:
+    """`required_list` for encryption keys; raises ImproperlyConfigured for one that is none, naming its place."""
+    keys = required_list(name, values, made_up)
+    for number, key in enumerate(keys, start=1):
+        try:
+            Fernet(key)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"{name}, key {number}, is not a Fernet key; .env.example says how to make one"
+            ) from error
+    return keys
+
+
+def optional(name: str, value: str, made_up: Mapping[str, str] | None) -> str:
+    """`value`, which may be empty; outside DEBUG it may not be one that everybody knows."""
+    return required(name, value, made_up) if value and made_up is None else value
+
+
 def _write_once(path: Path, text: str) -> None:
     """Write a private file, complete or not at all; of two processes that try at once the first one's stays."""
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mkstemp creates it with mode 0600

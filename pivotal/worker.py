@@ -8,6 +8,8 @@ the database are the truth, and the watchdog queues again what is due.
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import sys
 import threading
 import time
@@ -19,6 +21,7 @@ from django.db import DatabaseError, close_old_connections
 from django_q.brokers import get_broker
 
 from integrations.models import WorkerHeartbeat
+from integrations.models.heartbeat import LONGEST_NAME, WORKER
 from integrations.stripe.sync.runs import work_is_due
 from pivotal.processes import ProcessGroup
 
@@ -28,17 +31,27 @@ MANAGE = Path(__file__).resolve().parent.parent / "manage.py"
 GRACE_SECONDS = 8  # a slice may take 20 s; one that is cut off is walked again when its lease is over
 STALLED_AFTER = timedelta(seconds=120)
 LOOK_EVERY_SECONDS = 5.0
+LOOKS = 3  # in a row with work due: an idle cluster beside a busy one would have taken it long before
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0  # before a cluster that ended by itself is started again
 
 
 def start_cluster() -> ProcessGroup:
     """A new qcluster, in a process group of its own. The supervisor has run the checks."""
-    return ProcessGroup([sys.executable, MANAGE, "qcluster", "--skip-checks"], grace_seconds=GRACE_SECONDS)
+    return ProcessGroup(
+        [sys.executable, MANAGE, "qcluster", "--skip-checks"],
+        grace_seconds=GRACE_SECONDS,
+        environment={**os.environ, WORKER: cluster_name()},
+    )
+
+
+def cluster_name() -> str:
+    """The name under which this supervisor's cluster reports: another one's signs of life say nothing about it."""
+    return f"{socket.gethostname()}:{os.getpid()}"[-LONGEST_NAME:]
 
 
 def nothing_finished_for() -> timedelta:
-    """How long no slice, drain or watchdog has finished, on any machine."""
-    age = WorkerHeartbeat.objects.age()
+    """How long no task of this supervisor's own cluster has finished."""
+    age = WorkerHeartbeat.objects.age(cluster_name())
     return timedelta.max if age is None else age
 
 
@@ -84,9 +97,11 @@ class Supervisor:
         """One cluster from its start to its end, wanted or not."""
         cluster = self._start()
         started = time.monotonic()
+        looks = 0
         try:
             while cluster.is_running() and not self._stopping.wait(self._look_every_seconds):
-                if self._is_stalled(timedelta(seconds=time.monotonic() - started)):
+                looks = looks + 1 if self._is_stalled(timedelta(seconds=time.monotonic() - started)) else 0
+                if looks >= LOOKS:
                     logger.error("The task cluster finished nothing for %s and work is due", self._stalled_after)
                     cluster.kill()  # no task may take that long, so nothing healthy is cut off
             if not self._stopping.is_set():

@@ -1,15 +1,18 @@
 """Which data a profile has."""
 
+from sandbox import rules_money, rules_paying
 from sandbox.accounts import FIELDNOTE
 from sandbox.bulk import SKEWS, BulkSource
 from sandbox.demo import demo_dataset
 from sandbox.demo_crm import CrmCustomer
 from sandbox.demo_crm import customers as demo_customers
+from sandbox.rules_books import rules_customers, rules_dataset
 from sandbox.store import Dataset
 
 __all__ = ["PROFILES", "SKEWS", "Generator"]
 
-PROFILES = ("demo", "bulk", "empty")
+PROFILES = ("demo", "rules", "bulk", "empty")
+RULES = (*rules_money.CASES, *rules_paying.CASES)
 
 
 class Generator:
@@ -28,6 +31,8 @@ class Generator:
         """The data of an account and mode, as of the midnight `base` (Unix seconds)."""
         if self._profile == "demo":
             return demo_dataset(account, mode, self._seed, base)
+        if self._profile == "rules" and account == FIELDNOTE.id and mode == "live":
+            return rules_dataset(RULES, account, mode, base)
         if self._profile == "bulk" and account == FIELDNOTE.id:
             return self._bulk(account, mode, base).dataset()
         return Dataset(account, mode)
@@ -36,6 +41,8 @@ class Generator:
         """The CRM customers that belong to the data: name, domain, owner, status, environment."""
         if self._profile == "demo":
             return demo_customers()
+        if self._profile == "rules":
+            return rules_customers(RULES)
         if self._profile == "bulk":
             return self._bulk(FIELDNOTE.id, "live", 0).customers()
         return []

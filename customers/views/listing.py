@@ -11,6 +11,7 @@ from customers import csv_export, keyset, presenters, selectors
 from customers.listing import Listing
 from customers.models import Environment
 from customers.panels import registry
+from customers.signals import exported
 from customers.views.access import needs, person
 
 
@@ -51,6 +52,7 @@ def customer_list(request: HttpRequest) -> HttpResponseBase:
 def customer_csv(request: HttpRequest) -> HttpResponseBase:
     """Exactly what is filtered, in the order of the list, as CSV."""
     listing = Listing(person(request), request.GET)
+    exported.send(sender=None, actor=person(request), subject="customers", details=listing.described())
     day = timezone.localdate().isoformat()
     return csv_export.stream(
         f"customers-{listing.environment}-{day}.csv",

@@ -14,7 +14,8 @@ from customers.listing import url_of_environment
 from customers.models import Activity, Customer, Status
 from customers.mrr_history import history_of
 from customers.panels import registry
-from customers.views.access import needs, open_customer
+from customers.signals import exported
+from customers.views.access import needs, open_customer, person
 
 RECENT = 8
 PAGE_SIZE = 100
@@ -91,6 +92,7 @@ def activity(request: HttpRequest, customer_id: int) -> HttpResponseBase:
 def activity_csv(request: HttpRequest, customer_id: int) -> HttpResponseBase:
     """The history as filtered, as CSV."""
     customer = open_customer(request, customer_id)
+    exported.send(sender=None, actor=person(request), subject=f"history of customer {customer.pk}", details={})
     found = ActivityFilterForm(request.GET).narrow(history(customer))
     return csv_export.stream(
         f"activity-{customer.pk}.csv",

@@ -13,9 +13,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from integrations.admin.audit import AuditEntryAdmin
 from integrations.admin.decisions import MatchDecisionAdmin
 from integrations.admin.groups import AmbiguousGroupAdmin
 from integrations.admin.read_only import ReadOnlyAdmin
+from integrations.admin.workers import WorkerHeartbeatAdmin
 from integrations.models import (
     ApiCall,
     BillingSummary,
@@ -32,7 +34,7 @@ from integrations.models import (
 )
 from integrations.stripe.sync import rates
 
-__all__ = ["AmbiguousGroupAdmin", "MatchDecisionAdmin"]
+__all__ = ["AmbiguousGroupAdmin", "AuditEntryAdmin", "MatchDecisionAdmin", "WorkerHeartbeatAdmin"]
 
 
 class MirrorAdmin(ReadOnlyAdmin):

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('integrations', '0002_decisions'),
+        ('integrations', '0002_audit_append_only'),
     ]
 
     operations = [

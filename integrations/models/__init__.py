@@ -1,6 +1,7 @@
 """The tables every integration shares and the mirror of Stripe, one file per noun (docs/architecture.md section 4)."""
 
 from integrations.models.attempt import Attempt, AttemptKind, AttemptState
+from integrations.models.audit import AppendOnlyError, AuditAction, AuditEntry
 from integrations.models.call import ApiCall, MonthlyReads
 from integrations.models.connection import AuthKind, ConnectionState, Mode, StripeConnection
 from integrations.models.decision import (
@@ -16,6 +17,7 @@ from integrations.models.event import StripeEvent
 from integrations.models.group import AmbiguousGroup
 from integrations.models.heartbeat import WorkerHeartbeat
 from integrations.models.issue import IssueState, Severity, SyncIssue
+from integrations.models.kept import KeptFigures
 from integrations.models.mirror import (
     MatchState,
     Standing,
@@ -37,9 +39,12 @@ from integrations.models.summary import BillingSummary
 __all__ = [
     "AmbiguousGroup",
     "ApiCall",
+    "AppendOnlyError",
     "Attempt",
     "AttemptKind",
     "AttemptState",
+    "AuditAction",
+    "AuditEntry",
     "AuthKind",
     "BillingSummary",
     "ConnectionState",
@@ -50,6 +55,7 @@ __all__ = [
     "DriftReport",
     "ExchangeRate",
     "IssueState",
+    "KeptFigures",
     "LastVisit",
     "MatchDecision",
     "MatchDecisionMember",

@@ -18,7 +18,9 @@ class DriftKind(models.TextChoices):
 class DriftReport(models.Model):
     """One night's report; ``has_events`` False means that changes could not be told from drift.
 
-    Then the page calls it "changes found" (docs/architecture.md section 4 "Incremental").
+    Then the page calls it "changes found" (docs/architecture.md section 4 "Incremental"). ``concluded_at`` is empty
+    while the run is under way or what it found is still to be compared with what was told. ``different`` counts
+    customers.
     """
 
     connection = models.ForeignKey(
@@ -28,6 +30,7 @@ class DriftReport(models.Model):
         "integrations.SyncRun", null=True, on_delete=models.SET_NULL, related_name="drift_report"
     )
     created_at = models.DateTimeField(db_default=Now())
+    concluded_at = models.DateTimeField(null=True, blank=True)
     has_events = models.BooleanField(default=True)
     checked = models.PositiveIntegerField(default=0, help_text=_("Subscriptions that were compared."))
     missing = models.PositiveIntegerField(default=0)

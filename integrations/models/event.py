@@ -24,6 +24,7 @@ class StripeEvent(models.Model):
 
         WEBHOOK = "webhook", _("Webhook")
         POLL = "poll", _("Events poll")
+        ASKED = "asked", _("Retry asked for here")
 
     connection = models.ForeignKey("integrations.StripeConnection", on_delete=models.CASCADE, related_name="events")
     event_id = models.CharField(max_length=255, db_collation="C")

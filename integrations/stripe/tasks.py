@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.stripe.sync import announcements, housekeeping, jobs, rates, runs
+from integrations.stripe.sync import announcements, housekeeping, inbox, jobs, nightly, notices, polling, rates, runs
 
 
 def continue_run(run_id: int) -> None:
@@ -15,6 +15,16 @@ def continue_job(job_id: int) -> None:
     jobs.continue_job(job_id)
 
 
+def drain_inbox(connection_id: int) -> None:
+    """There is something in an inbox."""
+    inbox.drain(connection_id)
+
+
+def poll_events() -> None:
+    """Each minute: ask for events where it is time to."""
+    polling.poll_due()
+
+
 def watchdog() -> None:
     """Each minute: queue again what nobody works on."""
     housekeeping.watchdog()
@@ -23,6 +33,16 @@ def watchdog() -> None:
 def clock() -> None:
     """Each minute: figures that the clock alone changes."""
     housekeeping.clock()
+
+
+def night() -> None:
+    """Each minute: the nightly run when it is due, its report when it has ended."""
+    nightly.tick()
+
+
+def mail_notices() -> None:
+    """Each minute: notices to admins that were not mailed yet."""
+    notices.send_mails()
 
 
 def prune() -> None:

@@ -54,6 +54,7 @@ PICTURES = (
     Picture("integration", "admin", stripe("integration")),
     Picture("unmatched", "staff", stripe("unmatched")),
     Picture("ambiguous", "staff", stripe("ambiguous")),
+    Picture("mrr", "admin", stripe("mrr")),
     Picture("log", "admin", stripe("log")),
     Picture("customers", "csm", lambda: f"{reverse('customers:list')}?whose=all"),
     Picture("customer", "csm", customer("saltmarshfoods.com")),

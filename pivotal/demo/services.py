@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import requests
+from django.urls import reverse
 
 from pivotal.demo.errors import DemoError
 from pivotal.demo.folder import DemoFolder
@@ -22,6 +23,7 @@ LOOK_EVERY_SECONDS = 0.1
 GRACE_SECONDS = {"sandbox": 5.0, "web": 8.0, "worker": 15.0}  # the worker gives its own cluster 8 s
 LAST_LINES = 15
 MOST_RESTARTS = 3
+WEBHOOK_SECRET = "whsec_demo_{mode}"  # noqa: S105 (the demo's own, known to everybody)
 CLEAN = ("exit code 0", "exit code -15")  # the second is SIGTERM met before it was up
 
 
@@ -131,6 +133,18 @@ def start_sandbox(folder: DemoFolder, environment: Mapping[str, str]) -> tuple[S
     return service, f"http://{HOST}:{folder.sandbox_port.read_text().strip()}"
 
 
+def deliver_events(sandbox_url: str, web_url: str) -> None:
+    """Have the sandbox deliver its events to the web server, each mode to its own endpoint."""
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy of the environment is none of this machine's business
+        address = f"{sandbox_url}/_sandbox/webhooks"
+        session.delete(address, timeout=5).raise_for_status()  # those of an earlier start had another port
+        for mode in ("live", "test"):
+            url = web_url + reverse("stripe:webhook", args=[mode])
+            endpoint = {"url": url, "secret": WEBHOOK_SECRET.format(mode=mode), "mode": mode}
+            session.post(address, json=endpoint, timeout=5).raise_for_status()
+
+
 def start_web(folder: DemoFolder, environment: Mapping[str, str], wanted_port: int) -> tuple[Service, str]:
     """The web server on `wanted_port` or the next free one, and its address, where it will answer soon."""
     listener = listen(wanted_port)
@@ -173,6 +187,7 @@ def environment(database_url: str, folder: DemoFolder, sandbox_url: str) -> dict
         **{f"STRIPE_AUTHORIZE_URL_{mode}": f"{sandbox_url}/oauth/v2/authorize" for mode in ("LIVE", "TEST")},
         **{f"STRIPE_CLIENT_ID_{mode}": f"ca_sandbox_{mode.lower()}" for mode in ("LIVE", "TEST")},
         **{f"STRIPE_SECRET_KEY_{mode}": f"sk_{mode.lower()}_sandbox" for mode in ("LIVE", "TEST")},
+        **{f"STRIPE_WEBHOOK_SECRET_{mode}": WEBHOOK_SECRET.format(mode=mode.lower()) for mode in ("LIVE", "TEST")},
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -55,6 +55,7 @@ class Demo:
             _import_customers()
         with self._step("web server and worker"):
             services.wait_for_web(web, self.url)
+            services.deliver_events(sandbox_url, self.url)
         if not self.url.endswith(f":{self._port}"):
             self._say(f"    Port {self._port} is taken, so it is at {self.url}")
         return self._connect_and_sync()

@@ -146,6 +146,7 @@ def initials(user: Person | None) -> str:
 register.simple_tag(drawings.icon)
 register.simple_tag(drawings.shape)
 register.simple_tag(drawings.sort_arrow)
+register.simple_tag(drawings.bar_chart)
 
 
 @register.inclusion_tag("components/badge.html")

@@ -1,6 +1,9 @@
 """How a customer's domain is stored, and which domains are personal (docs/rules.md section 2)."""
 
+import idna
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from customers.domains import PERSONAL_DOMAINS, is_personal, normalise, split_address, to_ascii
 
@@ -133,3 +136,12 @@ def test_an_address_is_split_at_its_last_at() -> None:
 def test_what_is_not_an_address_is_refused() -> None:
     with pytest.raises(ValueError, match="not an e-mail address"):
         split_address("acme.com")
+
+
+@given(st.from_regex(r"[A-Za-z0-9.-]{1,40}", fullmatch=True))
+def test_an_ordinary_domain_is_what_idna_makes_of_it(text: str) -> None:
+    try:
+        found = to_ascii(text)
+    except ValueError:
+        return
+    assert found == idna.encode(text.removesuffix("."), uts46=True).decode().removesuffix(".")

@@ -41,6 +41,8 @@ TABLE = [
     ("POST", "/customers/{id}/edit", EVERYBODY_IN),
     ("POST", "/customers/{id}/status", EVERYBODY_IN),
     ("POST", "/customers/views/", EVERYBODY_IN),
+    ("GET", "/customers/daily-mail", EVERYBODY_IN),
+    ("POST", "/customers/daily-mail", EVERYBODY_IN),
     ("GET", "/customers/new", STAFF_UP),
     ("POST", "/customers/new", STAFF_UP),
     ("POST", "/customers/{id}/domains", STAFF_UP),

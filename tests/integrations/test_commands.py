@@ -211,7 +211,7 @@ def test_sync_prints_one_object_with_the_promised_keys(connected: Running, termi
     assert found["matched"] + found["unmatched"] + found["skipped"] + found["failed"] == found["stripe_customers"]
     assert found["ambiguous"] <= found["matched"]
     assert found["subscriptions"] == StripeSubscription.objects.filter(live=True).count()
-    assert found["api_requests"] == run.api_requests > 10
+    assert found["api_requests"] == run.api_requests > 5
     assert found["duration_s"] > 0
 
 
@@ -334,12 +334,46 @@ def test_refresh_reads_customers_fresh_and_says_what_changed(synced: Running, te
     subscriptions = StripeSubscription.objects.filter(customer_id=one.stripe_id, live=True)
     for subscription in subscriptions:
         synced.patch("subscriptions", subscription.stripe_id, {"status": "canceled"}, event="none")
-    terminal("refresh", "--mode", "live", one.stripe_id, "cus_unheard")
+    terminal("refresh", "--mode", "live", one.stripe_id)
 
     assert f"{one.stripe_id}: " in terminal.err
     assert "mrr" in terminal.err
-    assert "cus_unheard: nothing changed" in terminal.err
     assert terminal.out == ""
+
+
+def test_refresh_of_an_unknown_id_says_so_and_reads_the_others(synced: Running, terminal: Terminal) -> None:
+    one = StripeCustomer.objects.filter(match_state="matched")[0]
+    with pytest.raises(CommandError) as caught:
+        terminal("refresh", "--mode", "live", "cus_unheard", one.stripe_id)
+
+    assert "no customer cus_unheard" in str(caught.value)
+    assert f"{one.stripe_id}: nothing changed" in terminal.err
+
+
+def test_poll_reads_what_changed_and_says_so(synced: Running, terminal: Terminal) -> None:
+    one = StripeCustomer.objects.filter(match_state="matched", standing="live")[0]
+    synced.patch("customers", one.stripe_id, {"name": "Renamed"})
+    terminal("poll", "--mode", "live")
+    one.refresh_from_db()
+
+    assert one.name == "Renamed"
+    assert "1 new events; 1 Stripe customers read" in terminal.err
+
+
+def test_poll_exits_1_while_something_cannot_be_read(synced: Running, terminal: Terminal) -> None:
+    one = StripeCustomer.objects.filter(match_state="matched", standing="live")[0]
+    synced.patch("customers", one.stripe_id, {"name": "Renamed"})
+    synced.fault("500", f"/v1/customers/{one.stripe_id}", times=0)
+    with pytest.raises(CommandError) as caught:
+        terminal("poll", "--mode", "live")
+    synced.clear_faults()
+
+    assert "1 events could not be dealt with yet" in str(caught.value)
+
+
+def test_poll_before_any_sync_or_connection_says_what_to_do(stripe: Running, terminal: Terminal) -> None:
+    with pytest.raises(CommandError, match="reauthorize"):
+        terminal("poll", "--mode", "test")
 
 
 def test_refresh_exits_1_when_a_record_cannot_be_read(synced: Running, terminal: Terminal) -> None:

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from customers.csv_import import Outcome, UnreadableFileError, import_customers
 from customers.models import Environment
 from customers.resources import PlainCustomerResource
+from customers.signals import exported
 
 
 class Command(BaseCommand):
@@ -69,6 +70,8 @@ class Command(BaseCommand):
         )
 
     def _export(self, environment: str | None, form: str) -> None:
+        details = {"environment": environment or "both", "format": form}
+        exported.send(sender=None, actor=None, subject="customers", details=details)
         resource = PlainCustomerResource()
         found = resource.get_queryset()
         rows = cells(resource, found.filter(environment=environment) if environment else found)

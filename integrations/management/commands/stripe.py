@@ -53,6 +53,8 @@ class Command(BaseCommand):
         refresh = action("refresh", actions.refresh, "Read Stripe customers fresh.")
         refresh.add_argument("stripe_customer", nargs="+", metavar="cus_x")
 
+        action("poll", actions.poll, "Ask for what changed since the last poll, and read it.")
+
         explain = action("explain", actions.explain, "The receipt of a customer.", mode=False)
         explain.add_argument("customer", type=int, metavar="CUSTOMER_ID")
         explain.add_argument("--json", action="store_true")

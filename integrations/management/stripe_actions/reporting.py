@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from customers.models import Customer
 from integrations.errors import IntegrationError
-from integrations.models import ApiCall, StripeEvent, SyncIssue, SyncRun
-from integrations.stripe.rules.receipt import WHY_ZERO
-from integrations.stripe.sync import connections, counts, rates, runs
+from integrations.models import ApiCall, SyncIssue, SyncRun
+from integrations.stripe.rules.payment_status import AlsoOpen
+from integrations.stripe.rules.receipt import Line, Receipt, as_read
+from integrations.stripe.rules.wording import day, minor_money, money
+from integrations.stripe.sync import connections, counts, inbox, runs
+from integrations.stripe.sync.calls import reads_this_month
 from integrations.stripe.sync.explain import Explanation
 from integrations.stripe.sync.explain import explain as explanation_of
 
@@ -38,7 +43,8 @@ def status(command: BaseCommand, options: dict[str, Any]) -> None:
         "last_incremental_update": iso(connection.last_incremental_update_at),
         "last_look": iso(connection.last_look_at),
         "last_run": run_object(run) if run else None,
-        "backlog": StripeEvent.objects.filter(connection=connection, state="waiting").count(),
+        "backlog": inbox.backlog(connection).events,
+        "reads_this_month": reads_this_month(connection),
         "open_issues": SyncIssue.objects.filter(connection=connection, state="open").count(),
         "counts": {
             name: getattr(found, name)
@@ -109,10 +115,11 @@ def explanation_object(found: Explanation) -> dict[str, Any]:
         "plan": customer.plan,
         "plan_label": customer.plan_label,
         "mrr": f"{customer.mrr:.2f}",
-        "mrr_exact": str(found.sum),
+        "mrr_exact": plain(found.sum),
         "payment_status": customer.payment_status,
         "payment_reason": found.payment_sentence,
         "payment": msgspec.to_builtins(found.payment) if found.payment else None,
+        "also_open": also_open_object(found.also_open),
         "billing_started_at": iso(customer.billing_started_at),
         "stripe_customer_id": customer.stripe_customer_id,
         "flags": customer.billing_flags,
@@ -134,23 +141,52 @@ def explanation_object(found: Explanation) -> dict[str, Any]:
                 "status": each.status,
                 "plan": each.plan,
                 "start_date": iso(each.start_date),
-                "mrr": str(each.mrr),
+                "mrr": plain(each.mrr),
                 "problems": each.problems,
-                "receipt": msgspec.to_builtins(each.receipt) if each.receipt else None,
+                "receipt": receipt_object(each.receipt) if each.receipt else None,
             }
             for each in found.subscriptions
         ],
     }
 
 
+def receipt_object(receipt: Receipt) -> dict[str, Any]:
+    """A receipt as JSON, as it reads today; the ``usd`` of its lines add up to its ``contribution``."""
+    today = timezone.now().date()
+    found: dict[str, Any] = msgspec.to_builtins(receipt)
+    found["contribution"] = plain(receipt.contribution)
+    found["lines"] = [line_object(as_read(line, today=today)) for line in receipt.lines]
+    return found
+
+
+def line_object(line: Line) -> dict[str, Any]:
+    """A line of a receipt; what it does not have is left out."""
+    found: dict[str, Any] = msgspec.to_builtins(line)
+    return found | {name: plain(Decimal(found[name])) for name in ("amount", "usd", "rate") if name in found}
+
+
+def also_open_object(also_open: AlsoOpen | None) -> dict[str, Any] | None:
+    """What a newer invoice hides."""
+    if also_open is None:
+        return None
+    totals = [{"currency": each.currency, "amount": plain(each.amount)} for each in also_open.totals]
+    return {"count": also_open.count, "oldest": iso(also_open.oldest), "totals": totals}
+
+
+def plain(amount: Decimal) -> str:
+    """A decimal string without an exponent: ``0.000000000000``, never ``0E-12``."""
+    return f"{amount:f}"
+
+
 def explanation_lines(found: Explanation) -> list[str]:
     """The receipt for people."""
-    customer = found.customer
+    customer, today = found.customer, timezone.now().date()
     lines = [
         f"{customer.name} ({customer.domain or 'no domain'}), {customer.environment}",
         f"plan            {customer.plan_label or '—'}  [{customer.plan}]",
-        f"MRR             ${customer.mrr:,.2f}  [{found.sum} before rounding]",
+        f"MRR             ${customer.mrr:,.2f}  [{money(found.sum, 'usd')} before rounding]",
         f"payment status  {customer.payment_status}  {found.payment_sentence}",
+        *invoice_lines(found),
         f"billed since    {customer.billing_started_at:%Y-%m-%d}"
         if customer.billing_started_at
         else "billed since    —",
@@ -169,12 +205,34 @@ def explanation_lines(found: Explanation) -> list[str]:
         lines += ["", f"{subscription.stripe_id} on {subscription.stripe_customer_id}, {subscription.status}"]
         if subscription.receipt is None:
             continue
-        for line in subscription.receipt.lines:
-            effect = "" if line.usd is None else f"{line.usd:>16,.6f} USD/month"
-            old = line.rate_source == "ecb" and line.rate_date is not None and rates.is_old(line.rate_date)
-            age = f", {rates.days_old(line.rate_date)} days old" if old and line.rate_date else ""
-            lines.append(f"  {line.label:<48.48} {effect}  {line.detail}{age}".rstrip())
-        if subscription.receipt.why_zero:
-            lines.append(f"  {WHY_ZERO.get(subscription.receipt.why_zero, subscription.receipt.why_zero)}")
-        lines.append(f"  {'contributes':<48} {subscription.mrr:>16,.6f} USD/month")
+        for stored in subscription.receipt.lines:
+            line = as_read(stored, today=today)
+            effect = "" if line.usd is None else money(line.usd, "usd")
+            lines.append(f"  {line.label:<48.48} {effect:>24}  {line.detail}".rstrip())
+        lines.append(f"  {'contributes':<48} {money(subscription.mrr, 'usd'):>24}  a month")
+    return lines
+
+
+def invoice_lines(found: Explanation) -> list[str]:
+    """The invoice that decided the payment status, and what it hides."""
+    lines = []
+    reason = found.payment
+    if reason is not None and reason.invoice:
+        facts = [
+            f"{reason.number or reason.invoice} ({reason.invoice}) of {reason.customer}",
+            reason.status,
+            f"created {day(reason.created)}" if reason.created else "",
+            f"due {day(reason.due_date)}" if reason.due_date else "",
+            f"{minor_money(reason.amount_due, reason.currency)} due",
+            f"{minor_money(reason.amount_remaining, reason.currency)} open",
+            "1 attempt" if reason.attempts == 1 else f"{reason.attempts} attempts",
+            f"next attempt {day(reason.next_attempt)}" if reason.next_attempt else "",
+            "outside your scope" if reason.outside_scope else "",
+        ]
+        lines.append(f"invoice         {', '.join(filter(None, facts))}")
+    if found.also_open is not None:
+        also = found.also_open
+        sums = " + ".join(money(each.amount, each.currency) for each in also.totals)
+        since = f", the oldest of {day(also.oldest)}" if also.oldest else ""
+        lines.append(f"also open       {also.count} older: {sums}{since}")
     return lines

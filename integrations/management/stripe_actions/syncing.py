@@ -10,12 +10,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, close_old_connections
+from django.utils import timezone
 from tqdm import tqdm
 
 from integrations.errors import IntegrationError
 from integrations.management.stripe_actions.connecting import say_counts
 from integrations.models import RunKind, RunState, SyncIssue, SyncRun
-from integrations.stripe.sync import connections, counts, lease, progress, runs
+from integrations.stripe.sync import connections, counts, inbox, lease, polling, progress, runs
 from integrations.stripe.sync import refresh as refreshing
 
 POLL_SECONDS = 0.5
@@ -46,7 +47,8 @@ def sync(command: BaseCommand, options: dict[str, Any]) -> None:
 def drive(command: BaseCommand, run: SyncRun) -> SyncRun:
     """Work the run to its end, or follow whoever has it; returns it as it ended.
 
-    Raises CommandError when the database stays away; the run then waits behind its checkpoint for the next one.
+    Raises CommandError when the database stays away; the run then waits behind its checkpoint for the next one. Raises
+    IntegrationError ``reauthorize`` when Stripe no longer lets us in; the run then waits for that.
     """
     with tqdm(total=run.expected or None, unit=" subscriptions", file=sys.stderr, disable=None) as bar:
 
@@ -78,7 +80,11 @@ class Driver:
             self.lost_since = None
             if not self.run.is_active:
                 return False
+            if runs.is_parked(self.run):
+                waits = f"Run {self.run.pk} keeps what it read and goes on once the same account is connected again."
+                raise IntegrationError("reauthorize", waits)
             if lease.is_over(self.run):
+                self.waiting = False
                 runs.continue_run(self.run.pk, queue=False, on_commit=self.show)
             else:
                 self._wait()
@@ -87,12 +93,16 @@ class Driver:
         return True
 
     def _wait(self) -> None:
-        if not self.waiting:
+        until = progress.waits_until(self.run, timezone.now())
+        if until is not None:
+            if not self.waiting:
+                self.command.stderr.write(f"Stripe asked us to wait until {timezone.localtime(until):%H:%M:%S}.")
+        elif not self.waiting:
             self.command.stderr.write(
                 f"Run {self.run.pk} is being worked on elsewhere, or was until a moment ago; waiting for it to end or"
                 f" for its lease to be over (at most {lease.LEASE_SECONDS} s)."
             )
-            self.waiting = True
+        self.waiting = True
         time.sleep(POLL_SECONDS)
 
     def _sit_out(self, error: Exception) -> None:
@@ -137,11 +147,14 @@ def as_object(run: SyncRun, duration: float) -> dict[str, Any]:
 
 
 def refresh(command: BaseCommand, options: dict[str, Any]) -> None:
-    """``refresh``: one Stripe customer after the other, fresh."""
+    """``refresh``: one Stripe customer after the other, fresh; as patient as a run."""
     connection = connections.get(options["mode"])
-    broken = 0
+    broken, unknown = 0, []
     for stripe_customer_id in options["stripe_customer"]:
-        result = refreshing.refresh(connection, stripe_customer_id)
+        result = refreshing.refresh(connection, stripe_customer_id, patience=None)
+        if not result.known:
+            unknown.append(stripe_customer_id)
+            continue
         changed = ", ".join(result.changed) or "nothing changed"
         command.stderr.write(f"{stripe_customer_id}: {changed}")
         for issue in result.issues:
@@ -149,3 +162,31 @@ def refresh(command: BaseCommand, options: dict[str, Any]) -> None:
             command.stderr.write(command.style.ERROR(f"  {issue.code} {issue.object_id} {issue.detail}"))
     if broken:
         raise CommandError(f"{broken} records could not be read. [invalid_response]")
+    if unknown:
+        raise CommandError(f"Stripe {connection.mode} has no customer {', '.join(unknown)}. [record_gone]")
+
+
+def poll(command: BaseCommand, options: dict[str, Any]) -> None:
+    """``poll``: one events poll and the refreshes it asks for, here and now; fails when anything could not be read."""
+    connection = connections.get(options["mode"])
+    if not connection.is_connected:
+        raise IntegrationError("reauthorize", f"Stripe {connection.mode} is {connection.state}.")
+    found = polling.poll(connection, wake=False)
+    if found.run is not None:
+        raise CommandError(f"Stripe keeps events for 30 days, so run {found.run} reads everything. [record_gone]")
+    if not found.polled:
+        if polling.PERMISSION not in connection.permissions:
+            raise IntegrationError("permission_missing", "Events may not be read.")
+        raise CommandError("Nothing was asked: run a sync first.")
+    done = inbox.drain_now(connection)
+    left = inbox.backlog(connection)
+    command.stderr.write(
+        f"{found.new} new events; {done.customers} Stripe customers read, {done.changed} customers changed,"
+        f" {found.requests + done.requests} requests."
+    )
+    if done.run is not None:
+        raise CommandError(f"More changed than is worth reading one by one: run {done.run} reads everything. [busy]")
+    if done.error is not None:
+        raise done.error
+    if done.failed or left.events or left.failed:
+        raise CommandError(f"{left.events + left.failed} events could not be dealt with yet. [invalid_response]")

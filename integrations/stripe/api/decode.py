@@ -187,4 +187,5 @@ _CHECKS: dict[type, Callable[[str, Any], None] | None] = {
     bool: None,
     type(None): None,
     type(msgspec.UNSET): None,
+    msgspec.Raw: None,  # decoded later, or never
 }

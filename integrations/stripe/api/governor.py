@@ -76,6 +76,12 @@ class Governor:
         with self._changed:
             return self._slowed_until if self._slowed_until > self._clock() else None
 
+    @property
+    def resumes_in(self) -> float:
+        """Seconds until the last pause that Stripe asked for is over; 0 when none is."""
+        with self._changed:
+            return max(0.0, max(self._resume_at.values(), default=0.0) - self._clock())
+
     @contextmanager
     def request(self, endpoint: str) -> Iterator[None]:
         """Hold one slot, and send within it: waits for a free slot, then for the rates."""

@@ -3,7 +3,8 @@
 Field names and meanings are Stripe's at API version 2026-10-28.endive. Enums are open at that version, so every status
 is a plain ``str``; what an unknown value means is decided in ``rules``. Money arrives as integers in minor units or as
 decimal strings, never as float. A field that a list answer leaves out unless it is expanded (tiers, currency options,
-``applies_to``) is ``UNSET`` when it was not sent, which is different from ``None``. Times are Unix seconds.
+``applies_to``) is ``UNSET`` when it was not sent, which is different from ``None``. Times are Unix seconds. Shapes of
+before 2025-03-31 are accepted and become today's while they are decoded.
 
 These structs import nothing but msgspec, so that ``rules`` may work on them without Django (docs/architecture.md
 section 3).
@@ -14,6 +15,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import force_setattr, replace
 
 
 class Wire(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -134,8 +136,15 @@ class Discount(Wire, frozen=True):
     """A coupon in force on a customer, a subscription or an item, until ``end`` (None: no end)."""
 
     id: str
-    source: DiscountSource
+    source: DiscountSource = DiscountSource()
     end: int | None = None
+    coupon: str | Coupon | None = None  # before 2025-09-30
+
+    def __post_init__(self) -> None:
+        """An older shape becomes today's, so that nobody behind the wire knows of it."""
+        if self.coupon is not None:
+            force_setattr(self, "source", DiscountSource(coupon=self.source.coupon or self.coupon))
+            force_setattr(self, "coupon", None)
 
     @property
     def coupon_id(self) -> str | None:
@@ -274,6 +283,14 @@ class Invoice(Wire, frozen=True):
     parent: InvoiceParent | None = None
     status_details: InvoiceStatusDetails | None = None
     payments: InvoicePayments | UnsetType | None = UNSET
+    subscription: str | None = None  # before 2025-03-31
+
+    def __post_init__(self) -> None:
+        """An older shape becomes today's."""
+        if self.subscription is not None:
+            details = InvoiceSubscriptionDetails(subscription=self.subscription)
+            force_setattr(self, "parent", self.parent or InvoiceParent(subscription_details=details))
+            force_setattr(self, "subscription", None)
 
     @property
     def customer_id(self) -> str | None:
@@ -302,6 +319,23 @@ class Subscription(Wire, frozen=True):
     default_tax_rates: list[TaxRate] | None = None
     latest_invoice: str | Invoice | None = None
     test_clock: str | None = None
+    discount: Discount | None = None  # before 2025-03-31, and so is the next
+    current_period_end: int | None = None
+
+    def __post_init__(self) -> None:
+        """An older shape becomes today's: one discount a list of one, the period's end that of every item."""
+        if self.discount is not None:
+            force_setattr(self, "discounts", self.discounts or [self.discount])
+            force_setattr(self, "discount", None)
+        if self.current_period_end is not None:
+            items = [
+                item
+                if item.current_period_end is not None
+                else replace(item, current_period_end=self.current_period_end)
+                for item in self.items.data
+            ]
+            force_setattr(self, "items", replace(self.items, data=items))
+            force_setattr(self, "current_period_end", None)
 
     @property
     def customer_id(self) -> str:

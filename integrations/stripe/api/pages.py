@@ -30,6 +30,12 @@ def cursor_of(page: Page) -> Cursor | None:
     return _first_readable(page.data[::-1])
 
 
+def newest_of(page: Page) -> int:
+    """When the first object of ``page`` was created, Unix seconds; 0 when it does not say."""
+    first = _first_readable(page.data)
+    return first.created if first else 0
+
+
 def iterate(
     reader: StripeReader,
     path: str,
@@ -43,7 +49,8 @@ def iterate(
     ``starting_after`` and ``last_created`` go on behind a checkpoint (``cursor_of``). A page that times out is asked
     for again smaller, down to 25, and the walk stays at that size. When the object to go on after is gone, the walk
     goes on by time: with everything created until then, leaving out what it saw of that very second (what an earlier
-    walk saw of it comes again). CursorGone is raised where there is no time to go by; other errors as in
+    walk saw of it comes again). The bounds in ``params["created"]`` may be moved in place while the walk is under way;
+    requests from then on have the new ones. CursorGone is raised where there is no time to go by; other errors as in
     ``StripeReader.get``.
     """
     walk = _Walk(reader, path, params or {}, Cursor(starting_after, last_created) if starting_after else None)

@@ -56,6 +56,18 @@ class StripeFigureForm(forms.Form):
         return Decimal(text)
 
 
+class SecretForm(forms.Form):
+    """The signing secret of an account's own webhook endpoint; written, never shown again."""
+
+    secret = forms.CharField(
+        label=_("Signing secret"),
+        max_length=500,
+        widget=forms.PasswordInput(
+            attrs={"class": "input code", "autocomplete": "off", "spellcheck": "false", "placeholder": "whsec_…"}
+        ),
+    )
+
+
 class OptionValues(TypedDict):
     """The two toggles as the services take them."""
 

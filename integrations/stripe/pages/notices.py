@@ -77,3 +77,20 @@ def refreshed(request: HttpRequest, results: Sequence[RefreshResult]) -> None:
             )
             % {"count": count},
         )
+
+
+def retries_queued(request: HttpRequest, number: int) -> None:
+    """Say how many Stripe customers the worker reads again."""
+    if not number:
+        messages.info(request, _("Nothing was ticked that another try could help."))
+        return
+    messages.success(
+        request,
+        ngettext(
+            "%(count)d Stripe customer is read again in the background; its records leave the list when all is well.",
+            "%(count)d Stripe customers are read again in the background; "
+            "their records leave the list when all is well.",
+            number,
+        )
+        % {"count": number},
+    )

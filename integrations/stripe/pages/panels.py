@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+import msgspec
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -17,7 +18,7 @@ from django.utils.translation import ngettext
 from customers import navigation, wording
 from customers.models import Customer, Environment, PaymentStatus
 from customers.panels import CustomerPanel, Header, Link, ListBadges, MenuItem, Note, Tone, registry
-from integrations.models import DecisionKind, Mode, Standing, StripeConnection
+from integrations.models import BillingSummary, DecisionKind, Mode, Standing, StripeConnection
 from integrations.permissions import CONNECT, DECIDE, READ_LOG
 from integrations.stripe.pages import links
 from integrations.stripe.pages.access import may
@@ -28,7 +29,7 @@ from integrations.stripe.pages.presenters.blank import why_blank
 from integrations.stripe.pages.presenters.decisions import decision_behind, in_words, who
 from integrations.stripe.pages.presenters.page import counts_of, known_connections
 from integrations.stripe.pages.presenters.rates import rates_dated, rates_of
-from integrations.stripe.rules.payment_status import sentence
+from integrations.stripe.rules.payment_status import Reason, open_amount, sentence
 from integrations.stripe.sync.freshness import allowed_age, freshness_of
 
 OVERVIEW_VIEWS = {f"stripe:{name}" for name in ("integration", "connect_key", "scope", "scope_preview")}
@@ -102,6 +103,13 @@ class StripePanel(CustomerPanel):
     def list_badges(self, request: HttpRequest, customers: Sequence[Customer]) -> Mapping[int, ListBadges]:
         """Badges of one page of the list."""
         return badges_of(customers, may_decide=may(request, DECIDE))
+
+    def open_amounts(self, customers: Sequence[Customer]) -> Mapping[int, str]:
+        """What is open on the deciding invoice of those that are past due or failing; one query."""
+        late = [each.pk for each in customers if each.payment_status in (PaymentStatus.PAST_DUE, PaymentStatus.FAILING)]
+        summaries = BillingSummary.objects.filter(customer_id__in=late).values_list("customer_id", "payment_reason")
+        reasons = {pk: msgspec.convert(reason, Reason, strict=False) for pk, reason in summaries if reason}
+        return {pk: open_amount(reason) for pk, reason in reasons.items() if reason.amount_remaining > 0}
 
     def stale_before(self, environment: str) -> datetime | None:
         """Everything is stale while disconnected; else what nobody looked at for longer than allowed."""
@@ -261,6 +269,7 @@ def sidebar(request: HttpRequest) -> navigation.Section | None:
             entry(_("Skipped"), "skipped", counts.skipped if counts else None),
             entry(_("How MRR adds up"), "mrr"),
             entry(_("Log"), "log"),
+            entry(_("Drift"), "drift"),
             entry(_("Calls to Stripe"), "calls"),
         ],
     )

@@ -35,6 +35,7 @@ _CONTEXT = Context(prec=50, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Div
 _STORED = Decimal("1e-12")
 _SUMMED = Decimal("1e-9")
 _CENTS = Decimal("0.01")
+OLD_AFTER_DAYS = 7
 
 
 def exact() -> AbstractContextManager[Context]:
@@ -70,6 +71,12 @@ class Rates(Struct, frozen=True):
         if code == "usd":
             return Rate(ONE, self.date or datetime.date.min, "usd")
         return self.rates.get(code)
+
+
+def old_rate_days(date: datetime.date, today: datetime.date) -> int | None:
+    """Return how many days old ECB rates are when that is worth a word, else None: they come out on working days."""
+    age = (today - date).days
+    return age if age > OLD_AFTER_DAYS else None
 
 
 def cross_rate(usd_per_euro: Decimal, units_per_euro: Decimal) -> Decimal:

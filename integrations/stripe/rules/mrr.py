@@ -17,12 +17,12 @@ from integrations.stripe.rules.charging import add_item, describe_item
 from integrations.stripe.rules.moments import earliest
 from integrations.stripe.rules.money import Rate, Rates, exact
 from integrations.stripe.rules.prices import LARGEST_AMOUNT
-from integrations.stripe.rules.problems import Problem, distinct
+from integrations.stripe.rules.problems import NAMES_ONLY, Problem, distinct
 from integrations.stripe.rules.receipt import WHY_ZERO, Line, Receipt
 from integrations.stripe.rules.reckoning import Catalog, Reckoning
 from integrations.stripe.rules.reducing import apply_discounts
-from integrations.stripe.rules.subscriptions import KNOWN_STATUSES, is_counting, is_ended
-from integrations.stripe.rules.wording import day
+from integrations.stripe.rules.subscriptions import KNOWN_STATUSES, is_counting, is_ended, is_live
+from integrations.stripe.rules.wording import day, significant
 
 __all__ = ["Catalog", "Contribution", "contribution"]
 
@@ -50,11 +50,13 @@ def contribution(
     """
     with exact():
         reckoning = Reckoning(subscription, catalog=catalog, rates=rates, now=now)
+        if is_live(subscription.status):
+            _expect_items(reckoning)
+            _expect_products(reckoning)
         if not is_counting(subscription.status):
             return _not_counting(reckoning)
         for item in subscription.items.data:
             add_item(reckoning, item)
-        _expect_all_items(reckoning)
         apply_discounts(reckoning, customer_discount)
         _settle(reckoning)
         return _contribution(reckoning, "" if reckoning.ledger.booked else _why_zero(reckoning))
@@ -73,13 +75,30 @@ def _not_counting(reckoning: Reckoning) -> Contribution:
     return _contribution(reckoning, "unknown_status", Problem("unknown_value", subscription.id, message))
 
 
-def _expect_all_items(reckoning: Reckoning) -> None:
-    """Say so when Stripe sent only the first of the items and nobody fetched the rest."""
+def _expect_items(reckoning: Reckoning) -> None:
+    """Say so when Stripe sent no items, or only the first of them and nobody fetched the rest."""
     subscription = reckoning.subscription
     if subscription.items.has_more:
         message = f"Subscription {subscription.id} has more items than were read, so its MRR is too low."
-        problem = Problem("invalid_response", subscription.id, message)
-        reckoning.book(Line(kind="note", label="Further items", detail=message, problem=problem.code), problem)
+        _note(reckoning, "Further items", Problem("invalid_response", subscription.id, message))
+    elif not subscription.items.data:
+        message = f"Subscription {subscription.id} came without items, so it has no plan and counts 0."
+        _note(reckoning, "No items", Problem("invalid_response", subscription.id, message))
+
+
+def _expect_products(reckoning: Reckoning) -> None:
+    """Say so when a product is gone; its prices still charge, so that it costs a name and nothing else."""
+    catalog = reckoning.catalog
+    sold = dict.fromkeys(item.price.product_id for item in reckoning.subscription.items.data)
+    for product in sold if catalog.has_all_products else ():
+        if product not in catalog.product_names:
+            message = f"Product {product} is gone from Stripe, so its plan goes by another name."
+            _note(reckoning, "Product gone", Problem("record_gone", product, message))
+
+
+def _note(reckoning: Reckoning, label: str, problem: Problem) -> None:
+    """Put a problem that changes nothing by itself on the receipt."""
+    reckoning.book(Line(kind="note", label=label, detail=problem.message, problem=problem.code), problem)
 
 
 def _settle(reckoning: Reckoning) -> None:
@@ -119,7 +138,7 @@ def _rate_line(reckoning: Reckoning, rate: Rate) -> Line:
     return Line(
         kind="rate",
         label="Exchange rate",
-        detail=f"1 {reckoning.currency.upper()} = {rate.usd_per_unit:.6g} USD, {by}, {day(rate.date)}",
+        detail=f"1 {reckoning.currency.upper()} = {significant(rate.usd_per_unit)} USD, {by}, {day(rate.date)}",
         currency=reckoning.currency,
         rate=rate.usd_per_unit,
         rate_date=rate.date,
@@ -129,11 +148,11 @@ def _rate_line(reckoning: Reckoning, rate: Rate) -> Line:
 
 def _why_zero(reckoning: Reckoning) -> str:
     """Return the key of WHY_ZERO for a counting subscription that comes to nothing."""
-    problems = {problem.code for problem in reckoning.problems}
-    if problems:
-        return "no_exchange_rate" if problems == {"no_exchange_rate"} else "incomplete_data"
     if not reckoning.subscription.items.data:
         return "no_items"
+    problems = {problem.code for problem in reckoning.problems} - NAMES_ONLY
+    if problems:
+        return "no_exchange_rate" if problems == {"no_exchange_rate"} else "incomplete_data"
     if not reckoning.charges:
         return "not_recurring"
     if reckoning.correction:

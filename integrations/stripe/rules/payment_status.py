@@ -135,17 +135,22 @@ def payment_status(
     )
 
 
+def open_amount(reason: Reason) -> str:
+    """Return what is still open on the deciding invoice, in words."""
+    with exact():
+        remaining = Decimal(reason.amount_remaining) / minor_units(reason.currency)
+    return short_money(remaining, reason.currency)
+
+
 def sentence(reason: Reason, *, day: Callable[[datetime], str] = utc_day) -> str:
     """Return the reason in words; ``day`` writes a date the way the reader's time zone wants it (default: UTC).
 
     Carries the invoice number, which is Stripe's text: escape it.
     """
-    with exact():
-        remaining = Decimal(reason.amount_remaining) / minor_units(reason.currency)
     values = {
         "attempts": "1 attempt" if reason.attempts == 1 else f"{reason.attempts} attempts",
         "number": reason.number or reason.invoice,
-        "amount_remaining": short_money(remaining, reason.currency),
+        "amount_remaining": open_amount(reason),
         "next_attempt": f"next on {day(reason.next_attempt)}" if reason.next_attempt else "no further attempt planned",
         "due": day(reason.due_date) if reason.due_date else "",
     }

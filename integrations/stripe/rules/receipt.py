@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from integrations.stripe.rules.discounts import Ruling
-from integrations.stripe.rules.money import ZERO, Rate, store_places
+from integrations.stripe.rules.money import ZERO, Rate, old_rate_days, store_places
 
 LineKind = Literal["item", "discount", "tax", "rate", "zero", "note"]
 
@@ -78,6 +78,14 @@ class Receipt(Struct, frozen=True, kw_only=True):
     currency: str
     lines: list[Line]
     contribution: Decimal
+
+
+def as_read(line: Line, *, today: datetime.date) -> Line:
+    """Return a stored line as it reads ``today``: old ECB rates say their age, which grows while the line is stored."""
+    if line.rate_source != "ecb" or line.rate_date is None:
+        return line
+    age = old_rate_days(line.rate_date, today)
+    return line if age is None else replace(line, detail=f"{line.detail}, {age} days old")
 
 
 def discount_line(ruling: Ruling, *, amount: Decimal, currency: str) -> Line:

@@ -22,12 +22,14 @@ class Catalog(Struct, frozen=True):
     """What subscriptions do not carry themselves, by id.
 
     ``prices`` with tiers and currency options, ``coupons`` with their products and currency options, as far as they
-    could be read; ``product_names`` only name the lines of receipts.
+    could be read; ``product_names`` only name the lines of receipts, and ``has_all_products`` says that whoever is
+    not among them is gone, not unread.
     """
 
     prices: Mapping[str, Price] = field(default_factory=dict)
     coupons: Mapping[str, Coupon] = field(default_factory=dict)
     product_names: Mapping[str, str] = field(default_factory=dict)
+    has_all_products: bool = False
 
 
 @dataclass

@@ -7,6 +7,7 @@ from decimal import Decimal
 from integrations.stripe.api.objects import Subscription, SubscriptionItem, TaxRate
 from integrations.stripe.rules.money import HUNDRED, ONE, ZERO
 from integrations.stripe.rules.problems import Problem
+from integrations.stripe.rules.wording import significant
 
 
 def tax_rates(item: SubscriptionItem, subscription: Subscription) -> list[TaxRate]:
@@ -25,6 +26,6 @@ def tax_problem(rates: list[TaxRate]) -> Problem | None:
     for rate in rates:
         if rate.inclusive and not 0 <= rate.percentage <= HUNDRED:
             return Problem(
-                "invalid_response", rate.id, f"Tax rate {rate.id} is {rate.percentage:.6g} %, which cannot be."
+                "invalid_response", rate.id, f"Tax rate {rate.id} is {significant(rate.percentage)} %, which cannot be."
             )
     return None

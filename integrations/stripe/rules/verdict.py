@@ -85,8 +85,7 @@ def verdict(invoice: Invoice, *, intents: Mapping[str, str], now: datetime) -> V
     intent = intent_status(invoice, intents)
     why = _why(invoice, intent, is_due=is_due)
     kind, message = _MEANINGS[why]
-    becomes_due = invoice.due_date is not None and not is_due
-    changes = becomes_due and _MEANINGS[_why(invoice, intent, is_due=True)][0] != kind
+    changes = _MEANINGS[_why(invoice, intent, is_due=True)][0] != kind
     return Verdict(
         kind,
         why,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from integrations.stripe.rules.money import exact, minor_units
 
 _MOST_PLACES = 12
+_SIX_DIGITS = Context(prec=6, rounding=ROUND_HALF_UP)
 _SYMBOLS = {"usd": "$", "eur": "€", "gbp": "£"}
 _MONTHS = [
     "Jan",
@@ -23,7 +24,6 @@ _MONTHS = [
     "Nov",
     "Dec",
 ]  # not strftime: it is slow and knows locales
-_SINGLE = {"day": "a day", "week": "a week", "month": "a month", "year": "a year"}
 _DIVISIONS = {"month": ("÷ {}", 1), "year": ("÷ {}", 12), "week": ("× 52/{}", 12), "day": ("× 365/{}", 12)}
 
 
@@ -39,10 +39,22 @@ def money(amount: Decimal, currency: str) -> str:
     return f"{sign}{unit}{plain.copy_abs():,.{digits}f}"
 
 
+def minor_money(minor: int, currency: str) -> str:
+    """Return an amount in minor units as :func:`money` writes it."""
+    with exact():
+        return money(Decimal(minor) / minor_units(currency), currency)
+
+
 def short_money(amount: Decimal, currency: str) -> str:
     """Return an amount for a sentence: as :func:`money`, but with decimals only where they are not zero."""
     whole = amount.to_integral_value()
     return money(amount, currency).partition(".")[0] if amount == whole else money(amount, currency)
+
+
+def significant(value: Decimal) -> str:
+    """Return a rate with six significant digits and no trailing zeros: ``1.25``, ``0.00711149``, ``1500``."""
+    with exact():
+        return f"{_SIX_DIGITS.plus(value).normalize():f}"
 
 
 def percent(value: Decimal) -> str:
@@ -59,7 +71,7 @@ def day(when: date) -> str:
 def period(interval: str, count: int) -> str:
     """Return how often something is charged: ``a month``, ``a quarter``, ``every 2 weeks``."""
     if count == 1:
-        return _SINGLE.get(interval, f"a {interval}")
+        return f"a {interval}"
     if (interval, count) == ("month", 3):
         return "a quarter"
     return f"every {count} {interval}s"

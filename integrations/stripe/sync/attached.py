@@ -24,6 +24,7 @@ from integrations.models import (
 )
 from integrations.stripe.api.objects import Invoice, InvoicePayment, InvoicePayments
 from integrations.stripe.rules.payment_status import LiveSubscription
+from integrations.stripe.rules.problems import NAMES_ONLY
 from integrations.stripe.rules.subscriptions import is_live
 from integrations.stripe.rules.summary import AttachedCustomer, AttachedSubscription
 from integrations.stripe.sync.match import WINNER_ENDED
@@ -87,7 +88,7 @@ class AttachedReader:
         owner: dict[str, int] = {}
         rows = StripeCustomer.objects.filter(
             connection=self.connection,
-            customer_id__in=customer_ids,
+            customer_id__any=customer_ids,
             customer__environment=self.connection.environment,
             match_state=MatchState.MATCHED,
         )
@@ -129,7 +130,7 @@ class AttachedReader:
                 attached.subscriptions.append(
                     AttachedSubscription(stripe_id, customer, status, start, mrr, plan, label)
                 )
-                attached.problems += problems
+                attached.problems += [each for each in problems if each.partition(" ")[0] not in NAMES_ONLY]
                 if next_change_at is not None:
                     attached.changes.append(next_change_at)
                 if is_live(status):
@@ -141,7 +142,7 @@ class AttachedReader:
         if not owner:
             return {}
         rows = (
-            StripeInvoice.objects.filter(connection=self.connection, customer_id__in=list(owner))
+            StripeInvoice.objects.filter(connection=self.connection, customer_id__any=list(owner))
             .annotate(text=Cast(F("data"), TextField()))
             .values_list("customer_id", "text")
         )
@@ -156,12 +157,12 @@ class AttachedReader:
             for each in group
             if each.payment and each.payment.payment_intent_id
         }
-        intents = StripePaymentIntent.objects.filter(connection=self.connection, stripe_id__in=list(wanted))
+        intents = StripePaymentIntent.objects.filter(connection=self.connection, stripe_id__any=list(wanted))
         return dict(intents.values_list("stripe_id", "status")) if wanted else {}
 
     def _payments(self, invoice_ids: list[str]) -> dict[str, list[InvoicePayment]]:
         payments: dict[str, list[InvoicePayment]] = defaultdict(list)
-        rows = StripeInvoicePayment.objects.filter(connection=self.connection, invoice_id__in=invoice_ids)
+        rows = StripeInvoicePayment.objects.filter(connection=self.connection, invoice_id__any=invoice_ids)
         for invoice_id, data in rows.values_list("invoice_id", "data"):
             payments[invoice_id].append(msgspec.convert(data, InvoicePayment, strict=False))
         return payments

@@ -1,17 +1,21 @@
-"""Keeps the last calls made to Stripe (docs/architecture.md section 5)."""
+"""Keeps the last calls made to Stripe, and how many reads a month were made (docs/architecture.md section 5)."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 
-from integrations.models import ApiCall, StripeConnection
+from django.db.models import F
+
+from integrations.models import ApiCall, MonthlyReads, StripeConnection
 from integrations.stripe.api.calls import Call
 
 KEPT = 200
 
 
 def record(connection: StripeConnection, calls: Sequence[Call]) -> None:
-    """List calls; the oldest beyond the last 200 go."""
+    """List calls and count the reads among them; the oldest beyond the last 200 go."""
     if not calls:
         return
     ApiCall.objects.bulk_create(
@@ -32,3 +36,26 @@ def record(connection: StripeConnection, calls: Sequence[Call]) -> None:
     mine = ApiCall.objects.filter(connection=connection)
     kept = mine.order_by("-at", "-id").values("pk")[:KEPT]
     mine.exclude(pk__in=kept).delete()
+    count_reads(connection, calls)
+
+
+def count_reads(connection: StripeConnection, calls: Sequence[Call]) -> None:
+    """Add to the months the reads were made in. Stripe allows few reads to small accounts; a refused one counts too."""
+    months = Counter(month_of(call.at) for call in calls if call.method == "GET")
+    for month, reads in sorted(months.items()):
+        MonthlyReads.objects.bulk_create(
+            [MonthlyReads(connection=connection, month=month)],
+            ignore_conflicts=True,
+        )
+        MonthlyReads.objects.filter(connection=connection, month=month).update(reads=F("reads") + reads)
+
+
+def reads_this_month(connection: StripeConnection) -> int:
+    """How many reads were made since the month began (UTC)."""
+    mine = MonthlyReads.objects.filter(connection=connection, month=month_of(datetime.now(UTC)))
+    return mine.values_list("reads", flat=True).first() or 0
+
+
+def month_of(moment: datetime) -> date:
+    """The first day of a moment's month, UTC."""
+    return moment.astimezone(UTC).date().replace(day=1)

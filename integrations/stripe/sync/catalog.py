@@ -34,7 +34,12 @@ class CatalogCache:
         self._load_prices(prices)
         self._load_coupons(coupons)
         self._load_products(products | {price.product_id for price in self.prices.values()})
-        return Catalog(prices=self.prices, coupons=self.coupons, product_names=self.product_names)
+        return Catalog(
+            prices=self.prices,
+            coupons=self.coupons,
+            product_names=self.product_names,
+            has_all_products="product_read" in self.connection.permissions,
+        )
 
     def _unasked(self, ids: set[str]) -> list[str]:
         new = sorted(ids - self._asked)

@@ -13,12 +13,15 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from customers.models import Activity, Customer, MrrPoint, PaymentStatus
+from integrations import audit
 from integrations.errors import IntegrationError
 from integrations.models import (
+    AuditAction,
     AuthKind,
     BillingSummary,
     ConnectionState,
     Mode,
+    NoticeKind,
     RunState,
     StripeConnection,
     StripeCoupon,
@@ -31,11 +34,11 @@ from integrations.models.run import ACTIVE_STATES
 from integrations.stripe.api import oauth
 from integrations.stripe.api.calls import Call
 from integrations.stripe.api.client import StripeReader
-from integrations.stripe.api.factory import reader_for
+from integrations.stripe.api.factory import AT_ONCE, reader_for
 from integrations.stripe.api.objects import Account
 from integrations.stripe.api.permissions import ProbeResult, check_restricted_key, probe, read_account
 from integrations.stripe.api.presets import preset_for
-from integrations.stripe.sync import calls, catalog_reading, derive, rates, tokens
+from integrations.stripe.sync import calls, catalog_reading, derive, notices, rates, runs, tokens
 from integrations.stripe.sync.accounts import has_mirror, require_same_account
 from integrations.stripe.sync.rollup import SOURCE
 from integrations.stripe.sync.tokens import mode_of
@@ -139,11 +142,26 @@ def store_access(
         locked.connected_by = actor
         locked.disconnected_at = None
         locked.save()
+        audit.record(
+            AuditAction.CONNECTED,
+            actor=actor,
+            connection=locked,
+            subject=locked.account_id,
+            details={
+                "by": str(locked.auth_kind),
+                "key_last4": locked.key_last4,
+                "permissions": sorted(locked.permissions),
+            },
+        )
     locked.refresh_from_db()
     rates.seed()
+    notices.over(locked, NoticeKind.REAUTHORIZE)
     if mirrored:
         # What changed on our side while nothing was matched: edits, decisions, cleared fields.
         derive.rematch(locked, everything=True, origin="Reconnected")
+    parked = runs.active(locked)
+    if parked is not None:
+        runs.enqueue(parked.pk)
     try:
         catalog_reading.read(locked, reader)
     except IntegrationError as error:
@@ -153,8 +171,14 @@ def store_access(
 
 
 def start_afresh(connection: StripeConnection, account_id: str) -> None:
-    """Forget what is left of an account that was connected here and never synced."""
-    stop_runs(connection)
+    """Forget what is left of an account that was connected here and never synced.
+
+    A run that waits for this very account to be connected again begins again; any other is stopped.
+    """
+    if connection.state == ConnectionState.REAUTHORIZE and connection.account_id == account_id:
+        SyncRun.objects.filter(connection=connection, state=RunState.QUEUED).update(checkpoint={})
+    else:
+        stop_runs(connection)
     for model in (StripeProduct, StripePrice, StripeCoupon):
         model.objects.filter(connection=connection).delete()
     if connection.account_id != account_id:
@@ -165,29 +189,59 @@ def start_afresh(connection: StripeConnection, account_id: str) -> None:
 def recheck_permissions(connection: StripeConnection) -> ProbeResult:
     """Ask again what the connection may read, after permissions were added in Stripe.
 
-    Raises IntegrationError ``reauthorize`` or ``stripe_unavailable``.
+    Raises IntegrationError ``reauthorize``, which the connection then asks for, or ``stripe_unavailable``.
     """
+    used: list[str] = []
+
+    def token() -> str:
+        used.append(tokens.access_token(connection))
+        return used[-1]
+
     with (
         listed_calls(connection) as made,
-        closing(
-            reader_for(mode_of(connection), lambda: tokens.access_token(connection), on_call=made.append)
-        ) as reader,
+        closing(reader_for(mode_of(connection), token, on_call=made.append, patience=AT_ONCE)) as reader,
     ):
-        result = probe(reader)
-        connection.permissions = list(result.granted)
-        connection.can_expand = result.can_expand
-        connection.save(update_fields=["permissions", "can_expand"])
-        catalog_reading.read(connection, reader)
+        try:
+            result = probe(reader)
+            keep_permissions(connection, result)
+            catalog_reading.read(connection, reader)
+        except IntegrationError as error:
+            if error.code == "reauthorize" and not tokens.is_renewed(connection, used[-1] if used else ""):
+                tokens.ask_to_reauthorize(connection, error)
+            raise
         return result
 
 
-def disconnect(connection: StripeConnection, *, actor: User | None) -> None:
-    """Delete our access. Values stay and are shown as stale; scope, options, decisions and mirror stay too."""
+def probe_again(connection: StripeConnection, reader: StripeReader) -> bool:
+    """Find out what the connection may read now; True when that is not what we thought."""
+    before = (connection.permissions, connection.can_expand)
+    keep_permissions(connection, probe(reader))
+    return before != (connection.permissions, connection.can_expand)
+
+
+def keep_permissions(connection: StripeConnection, result: ProbeResult) -> None:
+    """Remember what a probe found."""
+    connection.permissions = list(result.granted)
+    connection.can_expand = result.can_expand
+    connection.save(update_fields=["permissions", "can_expand"])
+
+
+def rename(connection: StripeConnection, name: str) -> None:
+    """The account has another name now, as Stripe says."""
+    if name:
+        StripeConnection.objects.filter(pk=connection.pk).update(account_name=name[:255])
+
+
+def disconnect(connection: StripeConnection, *, actor: User | None, reason: str = "") -> None:
+    """Delete our access. Values stay and are shown as stale; scope, options, decisions and mirror stay too.
+
+    ``reason`` is said when it was nobody here who did it.
+    """
     with transaction.atomic():
         stop_runs(connection)
         StripeConnection.objects.filter(pk=connection.pk).update(
             state=ConnectionState.DISCONNECTED,
-            state_reason=f"Disconnected by {actor}"[:255] if actor else "",
+            state_reason=(f"Disconnected by {actor}" if actor else reason)[:255],
             access_token="",
             refresh_token="",
             token_expires_at=None,
@@ -196,6 +250,8 @@ def disconnect(connection: StripeConnection, *, actor: User | None) -> None:
             webhook_secret_next="",
             disconnected_at=Now(),
         )
+        audit.record(AuditAction.DISCONNECTED, actor=actor, connection=connection, subject=connection.account_id)
+    notices.over(connection, NoticeKind.REAUTHORIZE)
     connection.refresh_from_db()
 
 
@@ -229,18 +285,7 @@ def clear_billing(connection: StripeConnection, *, actor: User | None) -> int:
             ],
             batch_size=1000,
         )
-        Customer.objects.filter(pk__in=ids).update(
-            plan="",
-            plan_label="",
-            mrr=0,
-            payment_status=PaymentStatus.NONE,
-            billing_started_at=None,
-            stripe_customer_id="",
-            billing_source="",
-            billing_as_of=None,
-            billing_flags=[],
-            next_change_at=None,
-        )
+        blank_billing(ids)
         Activity.objects.bulk_create(
             [
                 Activity(
@@ -254,7 +299,30 @@ def clear_billing(connection: StripeConnection, *, actor: User | None) -> int:
             ],
             batch_size=1000,
         )
+        audit.record(
+            AuditAction.BILLING_CLEARED,
+            actor=actor,
+            connection=connection,
+            subject=connection.account_id,
+            details={"customers": len(ids)},
+        )
     return len(ids)
+
+
+def blank_billing(customer_ids: list[int]) -> None:
+    """Empty everything an integration wrote on these customers."""
+    Customer.objects.filter(pk__in=customer_ids).update(
+        plan="",
+        plan_label="",
+        mrr=0,
+        payment_status=PaymentStatus.NONE,
+        billing_started_at=None,
+        stripe_customer_id="",
+        billing_source="",
+        billing_as_of=None,
+        billing_flags=[],
+        next_change_at=None,
+    )
 
 
 MIRROR_TABLES = (
@@ -274,12 +342,23 @@ def delete_mirror(connection: StripeConnection, *, actor: User | None) -> None:
     """Delete everything read from the account, so that another one may be connected; billing fields go with it."""
     clear_billing(connection, actor=actor)
     with derive.lock(connection), database.cursor() as cursor:
+        audit.record(AuditAction.MIRROR_DELETED, actor=actor, connection=connection, subject=connection.account_id)
         for table in MIRROR_TABLES:
             cursor.execute(f"DELETE FROM integrations_{table} WHERE connection_id = %s", [connection.pk])  # noqa: S608
         connection.runs.all().delete()  # the log of another account would only mislead
+        connection.attempts.all().delete()
         connection.issues.all().delete()
+        connection.drift_reports.all().delete()
+        connection.notices.all().delete()
         connection.scope.all().delete()
         StripeConnection.objects.filter(pk=connection.pk).update(
-            account_id="", account_name="", last_full_sync_at=None, last_look_at=None, last_incremental_update_at=None
+            account_id="",
+            account_name="",
+            last_full_sync_at=None,
+            last_look_at=None,
+            last_incremental_update_at=None,
+            events_polled_at=None,
+            next_poll_at=None,
+            quiet_polls=0,
         )
     connection.refresh_from_db()

@@ -35,6 +35,12 @@ WHERE t.connection_id = %s AND t.stripe_id = r.stripe_id
       IS DISTINCT FROM (r.mrr, r.receipt, r.problems, r.plan, r.plan_label, r.next_change_at)
 """
 
+COMPARED = ("mrr", "problems", "plan", "plan_label", "next_change_at")
+"""What is stored of a contribution beside its receipt."""
+
+decode_subscription = msgspec.json.Decoder(Subscription, strict=False).decode
+decode_any = msgspec.json.Decoder().decode
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -63,15 +69,15 @@ class Contributions:
         """Bring the subscriptions of these Stripe customers up to date; returns those whose receipt moved."""
         ids = sorted(stripe_customer_ids)
         stored = list(
-            StripeSubscription.objects.filter(connection=self.connection, customer_id__in=ids)
-            .annotate(text=Cast(F("data"), TextField()))
-            .values_list("text", "receipt")
+            StripeSubscription.objects.filter(connection=self.connection, customer_id__any=ids)
+            .annotate(text=Cast(F("data"), TextField()), receipt_text=Cast(F("receipt"), TextField()))
+            .values_list("text", "receipt_text", *COMPARED)
         )
-        subscriptions = [msgspec.json.decode(text, type=Subscription, strict=False) for text, _receipt in stored]
+        subscriptions = [decode_subscription(text) for text, *_stored in stored]
         discounts = self._customer_discounts(ids)
         catalog = self.catalog.for_subscriptions(subscriptions, discounts.values())
         rows, changes = [], []
-        for subscription, (_text, before) in zip(subscriptions, stored, strict=True):
+        for subscription, (_text, receipt_text, *compared) in zip(subscriptions, stored, strict=True):
             found = contribution(
                 subscription,
                 customer_discount=discounts.get(subscription.customer_id),
@@ -81,9 +87,12 @@ class Contributions:
             )
             named = plan(subscription, prices=catalog.prices, product_names=catalog.product_names)
             row = to_row(subscription.id, found, named.value, named.label)
-            rows.append(row)
+            before = decode_any(receipt_text) if receipt_text is not None else None
             if row["receipt"] != before:
                 changes.append(Change(subscription.id, before, row["receipt"]))
+                rows.append(row)
+            elif [row[name] for name in COMPARED] != compared:
+                rows.append(row)
         if rows:
             with database.cursor() as cursor:
                 cursor.execute(UPDATE, [msgspec.json.encode(rows).decode(), self.connection.pk])
@@ -92,7 +101,7 @@ class Contributions:
     def _customer_discounts(self, ids: list[str]) -> dict[str, Discount]:
         """The customers' own discounts, of the few that have one."""
         rows = StripeCustomer.objects.filter(
-            connection=self.connection, stripe_id__in=ids, data__discount__isnull=False
+            connection=self.connection, stripe_id__any=ids, data__discount__isnull=False
         ).values_list("stripe_id", "data")
         found = {}
         for stripe_id, data in rows:
@@ -106,7 +115,7 @@ def to_row(stripe_id: str, found: Contribution, plan_value: str, plan_label: str
     """What is stored of one contribution."""
     return {
         "stripe_id": stripe_id,
-        "mrr": str(found.amount),
+        "mrr": found.amount,
         "receipt": msgspec.to_builtins(found.receipt),
         "problems": [f"{problem.code} {problem.subject}"[:300] for problem in found.problems],
         "plan": plan_value,

@@ -83,17 +83,19 @@ SELECT CASE WHEN failed THEN 'failed' ELSE match_state END, CASE WHEN failed THE
 FROM judged WHERE counted OR failed AND (unread OR live > 0) GROUP BY 1, 2
 """
 
-# Beside them, what does not add up over states: Pivotal customers and groups count once, whatever the reasons are.
+# In the columns of the rows above: Pivotal customers, live subscriptions in scope, ambiguous groups.
 TOTALS = """
 UNION ALL
-SELECT 'all', '', count(DISTINCT customer_id) FILTER (WHERE match_state = 'matched' AND NOT failed),
-       coalesce(sum(live), 0), count(DISTINCT customer_id) FILTER (WHERE ambiguous_kind <> '' AND NOT failed), 0
+SELECT 'totals', '', (SELECT count(*) FROM (SELECT DISTINCT customer_id FROM judged
+                                            WHERE match_state = 'matched' AND NOT failed) AS matched),
+       coalesce(sum(live), 0),
+       count(DISTINCT customer_id) FILTER (WHERE ambiguous_kind <> '' AND NOT failed), 0
 FROM judged
 """
 
 
 def count(connection: StripeConnection) -> Counts:
-    """The counts of the saved scope and options, from the match columns; one query beside that of the scope."""
+    """The counts of the saved scope and options, from the match columns; two queries with the scope's."""
     scope = Scope.of(connection)
     return counted(SAVED, scope, {"connection": connection.pk, **scope.parameters})
 
@@ -109,8 +111,9 @@ def counted(proposed: str, scope: Scope, values: dict[str, Any]) -> Counts:
     judged = proposed + JUDGED.format(scope=scope.sql)
     with database.cursor() as cursor:
         cursor.execute(judged + BY_STATE + TOTALS, values)
-        *rows, totals = sorted(cursor.fetchall(), key=lambda row: row[0] == "all")
-    _all, _reason, customers, subscriptions, groups, _mrr = totals
+        found = cursor.fetchall()
+    rows = [row for row in found if row[0] != "totals"]
+    customers, subscriptions, groups = next(row[2:5] for row in found if row[0] == "totals")
     number: dict[str, int] = defaultdict(int)
     mrr: dict[str, Decimal] = defaultdict(Decimal)
     reasons: dict[str, dict[str, int]] = defaultdict(dict)

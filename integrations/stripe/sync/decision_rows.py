@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from django.contrib.auth.models import User
 
 from customers.models import Activity, Customer, CustomerDomain
+from integrations import audit as audit_log
 from integrations.errors import IntegrationError
 from integrations.models import (
+    AuditAction,
     DecisionKind,
     MatchDecision,
     MatchDecisionMember,
@@ -26,6 +28,7 @@ ORIGIN = "Decision"
 """The origin of every activity entry a decision causes; edits by people have another one, or none."""
 
 REASON_LENGTH = 500
+AUDITED_IDS = 50  # the decision itself names them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def write(
     undoes: MatchDecision | None = None,
 ) -> MatchDecision:
     """Write the header: the set of Stripe and Pivotal customers it is taken on, who, and why."""
-    return MatchDecision.objects.create(
+    decision = MatchDecision.objects.create(
         connection=connection,
         kind=kind,
         reason=reason_of(reason),
@@ -77,6 +80,22 @@ def write(
         customer_ids=sorted(set(customer_ids)),
         undoes=undoes,
     )
+    details = {
+        "decision": decision.pk,
+        "reason": decision.reason,
+        "stripe_customers": decision.stripe_customer_ids[:AUDITED_IDS],
+        "number": len(decision.stripe_customer_ids),
+    }
+    if undoes is not None:
+        details["undoes"] = undoes.pk
+    audit_log.record(
+        AuditAction.DECISION,
+        actor=actor,
+        connection=connection,
+        subject=str(decision.get_kind_display()),
+        details=details,
+    )
+    return decision
 
 
 def add_members(decision: MatchDecision, members: Sequence[Member]) -> None:

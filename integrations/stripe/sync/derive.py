@@ -27,13 +27,13 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.stripe.rules.money import Rates
-from integrations.stripe.sync import issues, match, rates
+from integrations.stripe.sync import issues, kept, match, rates
 from integrations.stripe.sync.clock import DatabaseClock
 from integrations.stripe.sync.contributions import Contributions
 from integrations.stripe.sync.rollup import SOURCE, Rollup
 
 LOCK_SPACE = 0x5354  # "ST": keeps our advisory locks apart from anybody else's
-CHUNK = 500
+CHUNK = 1000
 
 T = TypeVar("T", int, str)
 
@@ -45,6 +45,7 @@ def lock(connection: StripeConnection) -> Iterator[None]:
         with database.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, connection.pk])
         yield
+        kept.age(connection)
 
 
 def rematch(
@@ -67,6 +68,7 @@ def rematch(
     changed: dict[int, list[str]] = {}
     with lock(connection):
         touched = match.rematch(connection, subset) | customer_ids
+        kept.forget(connection)
         if not has_written(connection):
             return changed
         if everything:
@@ -146,17 +148,29 @@ def figures_chunk(
         return ids[-1]
 
 
-def clock_ticked(connection: StripeConnection) -> dict[int, list[str]]:
-    """Recompute the customers whose figures the clock alone has changed, from the mirror."""
-    now = DatabaseClock().now()
-    due = customers_of(connection).filter(next_change_at__lte=now).order_by("next_change_at")
-    ids = list(due.values_list("pk", flat=True)[:CHUNK])
-    if not ids:
+def clock_ticked(connection: StripeConnection, *, now: datetime | None = None) -> dict[int, list[str]]:
+    """Recompute what the clock alone has changed, from the mirror; returns the changed fields by Pivotal customer.
+
+    ``now`` is database time when not said. First the customers whose moment has come; then subscriptions that no
+    customer shows, unmatched ones and those out of scope, since lists say what is at stake there.
+    """
+    now = now or DatabaseClock().now()
+    due = list(customers_of(connection).filter(next_change_at__lte=now).values_list("pk", flat=True))
+    subscriptions = StripeSubscription.objects.filter(connection=connection, next_change_at__lte=now)
+    if not due and not subscriptions.exists():
         return {}
-    with lock(connection):
-        changes = Contributions(connection, rates=rates.load(), now=now).compute(on_customers(connection, ids))
-        rollup = Rollup(connection, now=now, origin="Stripe, by date", actor_type=Activity.ActorType.CLOCK)
-        return rollup.roll_up(ids, changes=changes)
+    current = rates.load()
+    changed: dict[int, list[str]] = {}
+    for ids in chunks(due):
+        with lock(connection):
+            changes = Contributions(connection, rates=current, now=now).compute(on_customers(connection, ids))
+            rollup = Rollup(connection, now=now, origin="Stripe, by date", actor_type=Activity.ActorType.CLOCK)
+            changed |= rollup.roll_up(ids, changes=changes)
+    for stripe_ids in chunks(set(subscriptions.values_list("customer_id", flat=True))):
+        with lock(connection):
+            Contributions(connection, rates=current, now=now).compute(stripe_ids)
+    issues.sync_warnings(connection)
+    return changed
 
 
 def rates_changed(connection: StripeConnection, currencies: Collection[str] | None = None) -> dict[int, list[str]]:
@@ -186,7 +200,7 @@ def rates_changed(connection: StripeConnection, currencies: Collection[str] | No
 
 def on_customers(connection: StripeConnection, customer_ids: Iterable[int]) -> list[str]:
     """The Stripe customers that are on these Pivotal customers."""
-    rows = StripeCustomer.objects.filter(connection=connection, customer_id__in=list(customer_ids))
+    rows = StripeCustomer.objects.filter(connection=connection, customer_id__any=list(customer_ids))
     return list(rows.values_list("stripe_id", flat=True))
 
 

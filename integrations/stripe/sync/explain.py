@@ -12,7 +12,7 @@ from django.db import connection as database
 
 from customers.models import Customer
 from integrations.models import BillingSummary, Mode, StripeConnection, StripeCustomer
-from integrations.stripe.rules.payment_status import Reason, sentence
+from integrations.stripe.rules.payment_status import AlsoOpen, Reason, sentence
 from integrations.stripe.rules.receipt import Receipt
 from integrations.stripe.sync.freshness import Freshness, freshness
 from integrations.stripe.sync.match import ATTACHED
@@ -45,6 +45,7 @@ class Explanation:
     subscriptions: list[ExplainedSubscription]
     payment: Reason | None
     payment_sentence: str
+    also_open: AlsoOpen | None
     summary: BillingSummary | None
     sum: Decimal = Decimal(0)
     near: list[StripeCustomer] = field(default_factory=list)
@@ -87,6 +88,7 @@ def explain(customer: Customer) -> Explanation:
         subscriptions=subscriptions,
         payment=reason,
         payment_sentence=sentence(reason) if reason else "",
+        also_open=msgspec.convert(summary.also_open, AlsoOpen, strict=False) if summary and summary.also_open else None,
         summary=summary,
         sum=sum((each.mrr for each in subscriptions), Decimal(0)),
         near=near,

@@ -1,7 +1,8 @@
 """Fetches the lanes of a walk: threads do HTTP and decode, the caller's thread writes.
 
-A lane is a half-open range ``[from, to)`` of creation times with a cursor; a walk begins with one over all of time.
-The queue between fetchers and writer is bounded, which keeps memory flat (docs/architecture.md section 4 "Runs").
+The queue between fetchers and writer is bounded, which keeps memory flat. What travels in it is in order: the writer
+hears of a split before it is given a page of the new lane, so a checkpoint never knows less than was written
+(docs/architecture.md section 4 "Runs").
 """
 
 from __future__ import annotations
@@ -10,23 +11,20 @@ import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
-from typing import Any
 
 from customers.models.domain import Overrides
+from integrations import context
 from integrations.models import StripeConnection
 from integrations.stripe.api.client import StripeReader
-from integrations.stripe.api.pages import cursor_of, iterate
+from integrations.stripe.api.objects import Page
+from integrations.stripe.api.pages import cursor_of, iterate, newest_of
 from integrations.stripe.sync.clock import DatabaseClock
+from integrations.stripe.sync.lanes import AT_ONCE, Lanes, Split, Stored
 from integrations.stripe.sync.rows import Batch
 from integrations.stripe.sync.walks import Walk
 
 QUEUED_PAGES = 4
 WAIT_SECONDS = 1.0
-
-
-def first_lanes() -> list[dict[str, Any]]:
-    """One lane over everything: ``after`` and ``created`` are its cursor."""
-    return [{"from": None, "to": None, "after": "", "created": 0, "done": False}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Failed:
 
 
 class Fetcher:
-    """Reads the unfinished lanes of one walk.
+    """Reads the unfinished lanes of one walk, and splits them while that pays.
 
     ``abort`` ends all waiting of the reader's; it is set when the pages are left before the end, and left to the caller
     to clear.
@@ -57,7 +55,7 @@ class Fetcher:
     def __init__(
         self,
         walk: Walk,
-        lanes: list[dict[str, Any]],
+        stored: list[Stored],
         *,
         reader: StripeReader,
         connection: StripeConnection,
@@ -67,7 +65,7 @@ class Fetcher:
         abort: threading.Event,
     ) -> None:
         self.walk = walk
-        self.lanes = lanes
+        self.lanes = Lanes.of(stored, splits=walk.in_lanes)
         self.reader = reader
         self.connection = connection
         self.params = walk.parameters(connection, kind)
@@ -75,23 +73,19 @@ class Fetcher:
         self.overrides = overrides
         self.abort = abort
         self.stop = threading.Event()
-        self.queue: Queue[Fetched | Failed] = Queue(maxsize=QUEUED_PAGES)
+        self.queue: Queue[Fetched | Split | Failed] = Queue(maxsize=QUEUED_PAGES)
+        self.threads: list[threading.Thread] = []
+        self.active = 0
 
-    def pages(self) -> Generator[Fetched]:
-        """Decoded pages as they come; an empty one after each second without, so that the caller can renew its lease.
+    def pages(self) -> Generator[Fetched | Split]:
+        """Decoded pages as they come, and splits; an empty page after each second without, to renew a lease.
 
         Raises what a lane met, after the pages that came before it were handed out.
         """
-        threads = [
-            threading.Thread(target=self._run, args=(number, dict(lane)), name=f"lane-{number}", daemon=True)
-            for number, lane in enumerate(self.lanes)
-            if not lane["done"]
-        ]
-        for thread in threads:
-            thread.start()
+        self._spread()
         complete = False
         try:
-            while any(thread.is_alive() for thread in threads) or not self.queue.empty():
+            while self.active or not self.queue.empty():
                 try:
                     got = self.queue.get(timeout=WAIT_SECONDS)
                 except Empty:
@@ -105,38 +99,73 @@ class Fetcher:
             self.stop.set()
             if not complete:
                 self.abort.set()
+            with self.lanes.lock:
+                threads = list(self.threads)
             for thread in threads:
                 thread.join()
 
-    def _run(self, number: int, lane: dict[str, Any]) -> None:
-        try:
-            for fetched in self._read(number, lane):
-                if not self._put(fetched):
+    def _spread(self) -> None:
+        """Put more threads to work while there are lanes for them, or one can be split."""
+        while True:
+            with self.lanes.lock:
+                if self.stop.is_set() or self.active >= AT_ONCE:
                     return
+                number, split = self.lanes.take(), None
+                if number is None:
+                    split = self.lanes.split()
+                    if split is None:
+                        return
+                    number = split.new
+                self.active += 1
+                thread = threading.Thread(
+                    target=context.carry(self._run), args=(number, split), name=f"lane-{number}", daemon=True
+                )
+                self.threads.append(thread)
+            thread.start()
+
+    def _run(self, number: int, split: Split | None) -> None:
+        try:
+            if split is None or self._put(split):
+                for fetched in self._read(number):
+                    if not self._put(fetched):
+                        return
+                    self._spread()
         except BaseException as error:  # noqa: BLE001 - it is raised again in the writer's thread
             self._put(Failed(error))
+        finally:
+            with self.lanes.lock:
+                self.active -= 1
+            self._spread()
 
-    def _read(self, number: int, lane: dict[str, Any]) -> Iterator[Fetched]:
-        bounds = {"gte": lane["from"], "lt": lane["to"]}
-        created = {name: value for name, value in bounds.items() if value is not None}
-        params = {**self.params, **({"created": created} if created else {})}
-        pages = iterate(self.reader, self.walk.path, params, starting_after=lane["after"], last_created=lane["created"])
-        after, last_created = lane["after"], lane["created"]
-        for page in pages:
-            observed_at = self.clock.from_local(self.reader.sent_at)
-            batch = self.walk.read_page(
-                page,
-                batch=Batch(self.overrides),
-                reader=self.reader,
-                connection=self.connection,
-                observed_at=observed_at,
-            )
+    def _read(self, number: int) -> Iterator[Fetched]:
+        lane = self.lanes.lanes[number]
+        after, created = lane.after, lane.created
+        params = self._params(number)
+        for page in iterate(self.reader, self.walk.path, params, starting_after=after, last_created=created):
+            batch = self._decode(page)
             cursor = cursor_of(page)
             if cursor is not None:
-                after, last_created = cursor.id, cursor.created
-            yield Fetched(number, batch, after, last_created, done=not page.has_more)
+                after, created = cursor.id, cursor.created
+            newest = newest_of(page) or created
+            done = self.lanes.advance(number, newest=newest, after=after, created=created, has_more=page.has_more)
+            yield Fetched(number, batch, after, created, done)
+            if done:
+                return
 
-    def _put(self, item: Fetched | Failed) -> bool:
+    def _params(self, number: int) -> dict[str, object]:
+        """What to ask for; a split moves the bounds of a lane that is being read, so they are always in it."""
+        return {**self.params, "created": self.lanes.lanes[number].bounds} if self.walk.in_lanes else self.params
+
+    def _decode(self, page: Page) -> Batch:
+        return self.walk.read_page(
+            page,
+            batch=Batch(self.overrides),
+            reader=self.reader,
+            connection=self.connection,
+            observed_at=self.clock.from_local(self.reader.sent_at),
+        )
+
+    def _put(self, item: Fetched | Split | Failed) -> bool:
         """Hand over; False when nobody wants it any more."""
         while True:
             try:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from customers.models import Customer
-from integrations.models import ConnectionState, StripeConnection
+from integrations.models import (
+    ConnectionState,
+    IssueState,
+    Severity,
+    StripeConnection,
+    StripeCustomer,
+    StripeEvent,
+    SyncIssue,
+)
 
 IN_HOURS = timedelta(minutes=30)
 OUT_OF_HOURS = timedelta(hours=24)
 FULL_SYNC_LATE = timedelta(hours=24)
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-HOURS = re.compile(r"^(?P<first>\w{3})-(?P<last>\w{3}) (?P<opens>\d{1,2})-(?P<closes>\d{1,2})$")
+_DAY = "|".join(DAYS)
+HOURS = re.compile(rf"(?P<first>{_DAY})(?:-(?P<last>{_DAY}))? (?P<opens>\d{{1,2}})-(?P<closes>\d{{1,2}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +40,37 @@ class Freshness:
     live: bool
 
 
+@dataclass(frozen=True, slots=True)
+class BusinessHours:
+    """Days of the week, Monday is 0, and full hours of the workspace's time zone."""
+
+    first: int
+    last: int
+    opens: int
+    closes: int
+
+    @classmethod
+    def parse(cls, text: str) -> BusinessHours:
+        """Read ``Mon-Fri 9-18`` or ``Sat 10-14``; raises ValueError for anything else."""
+        found = HOURS.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text!r} is not like 'Mon-Fri 9-18'.")
+        first, last = DAYS.index(found["first"]), DAYS.index(found["last"] or found["first"])
+        hours = cls(first, last, int(found["opens"]), int(found["closes"]))
+        if not 0 <= hours.opens < hours.closes <= 24:
+            raise ValueError(f"{text!r} has no hours.")
+        return hours
+
+    def include(self, moment: datetime) -> bool:
+        """Whether a moment lies in them."""
+        local = timezone.localtime(moment)
+        days = (self.last - self.first) % 7  # a week may begin on Sunday and end on Thursday
+        return (local.weekday() - self.first) % 7 <= days and self.opens <= local.hour < self.closes
+
+
 def in_business_hours(moment: datetime) -> bool:
     """Whether a moment lies in the workspace's business hours, as BUSINESS_HOURS ("Mon-Fri 9-18") says."""
-    found = HOURS.match(settings.BUSINESS_HOURS)
-    if found is None:
-        return False
-    local = timezone.localtime(moment)
-    first, last = DAYS.index(found["first"]), DAYS.index(found["last"])
-    opens, closes = time(int(found["opens"])), int(found["closes"])
-    until = time.max if closes == 24 else time(closes)
-    return first <= local.weekday() <= last and opens <= local.time() < until
+    return BusinessHours.parse(settings.BUSINESS_HOURS).include(moment)
 
 
 def allowed_age(now: datetime) -> timedelta:
@@ -62,6 +94,33 @@ def freshness_of(connection: StripeConnection, *, looked_at: datetime | None = N
     return Freshness(as_of, stale=False, reason="", live=True)
 
 
-def freshness(customer: Customer, connection: StripeConnection) -> Freshness:
-    """The freshness of one customer's billing fields."""
-    return freshness_of(connection, looked_at=customer.billing_as_of)
+def freshness(customer: Customer, connection: StripeConnection, *, failing: bool | None = None) -> Freshness:
+    """The freshness of one customer's billing fields; what cannot be read now is stale, however young the last look.
+
+    ``failing`` spares the query where it is known.
+    """
+    found = freshness_of(connection, looked_at=customer.billing_as_of)
+    if found.stale:
+        return found
+    if bool(failing_among([customer.pk])) if failing is None else failing:
+        return replace(found, as_of=customer.billing_as_of, stale=True, reason="Reading it from Stripe keeps failing")
+    return found
+
+
+def failing_among(customer_ids: Iterable[int]) -> set[int]:
+    """Those of these customers for whom something changed in Stripe that could not be read; one query."""
+    waiting = StripeEvent.objects.filter(
+        connection=OuterRef("connection"),
+        state=StripeEvent.State.WAITING,
+        attempts__gt=0,
+        stripe_customer_id=OuterRef("stripe_id"),
+    )
+    given_up = SyncIssue.objects.filter(
+        connection=OuterRef("connection"),
+        state=IssueState.OPEN,
+        severity=Severity.ERROR,
+        stripe_customer_id=OuterRef("stripe_id"),
+    )
+    mine = StripeCustomer.objects.filter(customer__in=list(customer_ids))
+    found = mine.filter(Exists(waiting) | Exists(given_up)).values_list("customer_id", flat=True)
+    return {customer_id for customer_id in found if customer_id is not None}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from django.db import connection as database
@@ -21,30 +20,15 @@ from integrations.models import StripeInvoice, StripeInvoicePayment, StripePayme
 from integrations.stripe.api.decode import DecodeError, decode, reference
 from integrations.stripe.api.expansion import expand_object
 from integrations.stripe.api.objects import Invoice, InvoicePayment, InvoicePayments
-from integrations.stripe.api.pages import cursor_of, iterate
 from integrations.stripe.api.query import object_path
 from integrations.stripe.rules.verdict import verdict
+from integrations.stripe.sync.paid_invoices import Paged
 from integrations.stripe.sync.rows import Batch, Problem
-from integrations.stripe.sync.walks import PAID_INVOICES
+from integrations.stripe.sync.unsettled import unsettled
 from integrations.stripe.sync.work import Work
 
 CHUNK = 200
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-WORTH_PAGING = 200  # below so many customers, single reads are as cheap as a few pages
-
-# Customers with a subscription that no paid invoice settles: none is newer than their open and uncollectible ones.
-UNSETTLED = """
-FROM (SELECT DISTINCT customer_id FROM integrations_stripesubscription WHERE connection_id = %(connection)s) AS s
-WHERE s.customer_id > %(after)s AND NOT EXISTS (
-    SELECT 1 FROM integrations_stripeinvoice p
-    WHERE p.connection_id = %(connection)s AND p.customer_id = s.customer_id AND p.status = 'paid'
-      AND NOT EXISTS (
-        SELECT 1 FROM integrations_stripeinvoice o
-        WHERE o.connection_id = %(connection)s AND o.customer_id = s.customer_id
-          AND o.status NOT IN ('paid', 'draft', 'void')
-          AND (o.created, o.stripe_id) > (p.created, p.stripe_id))
-)
-"""
 
 UNSEEN_INVOICES = """
 SELECT i.stripe_id, i.customer_id FROM integrations_stripeinvoice i
@@ -54,29 +38,6 @@ WHERE i.connection_id = %(connection)s AND i.status NOT IN ('paid', 'draft', 'vo
                   WHERE seen.run_id = %(run)s AND seen.kind = 2 AND seen.stripe_id = i.stripe_id)
 ORDER BY i.stripe_id LIMIT %(limit)s
 """
-
-
-def unsettled(work: Work, *, after: str = "", among: list[str] | None = None, limit: int | None = None) -> list[str]:
-    """Stripe customers no paid invoice in the mirror settles, in the order of their ids."""
-    sql = f"SELECT s.customer_id {UNSETTLED}"
-    values: dict[str, Any] = {"connection": work.connection.pk, "after": after}
-    if among is not None:
-        sql += " AND s.customer_id = ANY(%(among)s)"
-        values["among"] = among
-    sql += " ORDER BY 1"
-    if limit is not None:
-        sql += " LIMIT %(limit)s"
-        values["limit"] = limit
-    with database.cursor() as cursor:
-        cursor.execute(sql, values)
-        return [customer_id for (customer_id,) in cursor.fetchall()]
-
-
-def number_unsettled(work: Work) -> int:
-    """How many there are."""
-    with database.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) {UNSETTLED}", {"connection": work.connection.pk, "after": ""})
-        return int(cursor.fetchone()[0])
 
 
 def reread_invoices(work: Work) -> bool:
@@ -98,7 +59,13 @@ def reread_invoices(work: Work) -> bool:
         if not found:
             return True
         pairs = [(stripe_id, (stripe_id, customer_id)) for stripe_id, customer_id in found]
-        if not work.read_each("closed_invoices", pairs, lambda pair: read_invoice(work, *pair), last=found[-1][0]):
+        if not work.read_each(
+            "closed_invoices",
+            pairs,
+            lambda pair: read_invoice(work, *pair),
+            last=found[-1][0],
+            about=lambda pair: Problem("stripe_unavailable", "invoice", *pair),
+        ):
             return False
 
 
@@ -120,90 +87,47 @@ def read_invoice(work: Work, stripe_id: str, customer_id: str) -> Batch:
     return batch
 
 
-def skim_paid_invoices(work: Work) -> bool:
-    """Page paid invoices, newest first, as long as a page settles more customers than it costs requests.
-
-    Behind the place it stops at, ``settle`` goes on customer by customer.
-    """
-    place = work.checkpoint["cursors"].setdefault("paid_invoices", {"after": "", "created": 0, "complete": False})
-    left = number_unsettled(work)
-    if place["complete"] or left <= WORTH_PAGING:
-        return True
-    params = {"status": "paid", "created": {"lte": int(work.began.timestamp())}}
-    pages = iterate(
-        work.reader, PAID_INVOICES.path, params, starting_after=place["after"], last_created=place["created"]
-    )
-    for page in pages:
-        batch = PAID_INVOICES.read_page(
-            page,
-            batch=Batch(work.overrides),
-            reader=work.reader,
-            connection=work.connection,
-            observed_at=work.clock.from_local(work.reader.sent_at),
-        )
-        keep_newest_of_unsettled(work, batch)
-        cursor = cursor_of(page)
-        if cursor is not None:
-            place.update(after=cursor.id, created=cursor.created)
-        place["complete"] = not page.has_more
-        work.commit("paid_invoices", batch)
-        left, before = number_unsettled(work), left
-        if place["complete"] or left <= WORTH_PAGING or before - left <= 1:
-            return True
-        if work.is_over:
-            return False
-    return True
-
-
-def keep_newest_of_unsettled(work: Work, batch: Batch) -> None:
-    """Leave in the batch one invoice, the newest, of each customer that needs one."""
-    rows = batch.tables.get("invoice", {})
-    wanted = set(unsettled(work, among=sorted({row["customer_id"] for row in rows.values()})))
-    newest: dict[str, str] = {}
-    for stripe_id, row in rows.items():
-        known = newest.get(row["customer_id"])
-        if known is None or (row["created"], stripe_id) > (rows[known]["created"], known):
-            newest[row["customer_id"]] = stripe_id
-    batch.tables["invoice"] = {
-        stripe_id: rows[stripe_id] for customer_id, stripe_id in newest.items() if customer_id in wanted
-    }
-
-
 def settle(work: Work) -> bool:
     """Read the newest paid invoice of every customer whose status one could overtake and none was paged for."""
-    skimmed = work.checkpoint["cursors"].get("paid_invoices", {"created": 0, "complete": False})
-    if skimmed["complete"]:
+    paged = Paged.by(work)
+    if paged.complete:
         return True
     while True:
         chunk = unsettled(work, after=work.checkpoint["cursors"].get("settle", ""), limit=CHUNK)
         if not chunk:
             return True
-        items = [(customer_id, customer_id) for customer_id in in_doubt(work, chunk, skimmed["created"])]
-        if not work.read_each("settle", items, lambda each: read_newest_paid(work, each), last=chunk[-1]):
+        items = [(customer_id, customer_id) for customer_id in in_doubt(work, chunk, paged.since)]
+        if not work.read_each(
+            "settle",
+            items,
+            lambda each: read_newest_paid(work, each),
+            last=chunk[-1],
+            about=lambda each: Problem("stripe_unavailable", "customer", each, each),
+        ):
             return False
 
 
-def in_doubt(work: Work, customers: list[str], skimmed: int) -> list[str]:
+def in_doubt(work: Work, customers: list[str], since: int) -> list[str]:
     """Those whose newest speaking invoice is none, or not a paid one, judged by the rules themselves.
 
-    One that says nothing yet may be due tomorrow, when nobody asks Stripe: it has to be settled then as well. Who has a
-    paid invoice from behind ``skimmed`` (Unix seconds, 0: nothing was paged) has the newest one already.
+    One that says nothing yet may be due tomorrow, when nobody asks Stripe: it has to be settled then as well. Paid
+    invoices created at ``since`` (Unix seconds, 0: never) or later were paged, so nothing newer is missing to whoever
+    is decided by an invoice from then on, or has a paid one.
     """
     invoices, intents = load_invoices(work, customers)
 
-    def newest_verdict(known: list[Invoice], now: datetime) -> str:
+    def is_decided(known: list[Invoice], now: datetime) -> bool:
         for invoice in sorted(known, key=lambda each: (each.created, each.id), reverse=True):
             kind = verdict(invoice, intents=intents, now=now).kind
             if kind != "next":
-                return kind
-        return "next"
+                return kind == "paid" or bool(since and invoice.created >= since)
+        return False
 
-    def is_settled(known: list[Invoice]) -> bool:
-        if skimmed and any(each.status == "paid" and each.created > skimmed for each in known):
-            return True
-        return all(newest_verdict(known, now) == "paid" for now in (work.began, END_OF_TIME))
-
-    return [customer_id for customer_id in customers if not is_settled(invoices[customer_id])]
+    return [
+        customer_id
+        for customer_id in customers
+        if not all(is_decided(invoices[customer_id], now) for now in (work.began, END_OF_TIME))
+    ]
 
 
 def load_invoices(work: Work, customers: list[str]) -> tuple[dict[str, list[Invoice]], dict[str, str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from django.db import connection as database
 
 from integrations.errors import IntegrationError
+from integrations.models import StripeInvoice, StripeInvoicePayment
 from integrations.stripe.api.decode import DecodeError
 from integrations.stripe.api.objects import PaymentIntent
 from integrations.stripe.api.pages import iterate
@@ -72,7 +73,13 @@ def read_payments(work: Work) -> bool:
         if not found:
             return True
         items = [(stripe_id, stripe_id) for stripe_id in found]
-        if not work.read_each("payments_of_invoices", items, lambda each: read_payments_of(work, each), last=found[-1]):
+        if not work.read_each(
+            "payments_of_invoices",
+            items,
+            lambda each: read_payments_of(work, each),
+            last=found[-1],
+            about=lambda each: Problem("stripe_unavailable", "invoice", each, owner_of_invoice(work, each)),
+        ):
             return False
 
 
@@ -103,7 +110,13 @@ def read_intents(work: Work) -> bool:
             found = cursor.fetchall()
         if not found:
             return True
-        if not work.read_each("intents", found, lambda each: read_intent(work, each), last=found[-1][0]):
+        if not work.read_each(
+            "intents",
+            found,
+            lambda each: read_intent(work, each),
+            last=found[-1][0],
+            about=lambda each: Problem("stripe_unavailable", "payment_intent", each, owner_of_intent(work, each)),
+        ):
             return False
 
 
@@ -120,3 +133,16 @@ def read_intent(work: Work, stripe_id: str) -> Batch:
     else:
         batch.add_payment_intent(intent, work.clock.from_local(work.reader.sent_at))
     return batch
+
+
+def owner_of_invoice(work: Work, invoice_id: str) -> str:
+    """The Stripe customer of a mirrored invoice."""
+    mine = StripeInvoice.objects.filter(connection=work.connection, stripe_id=invoice_id)
+    return mine.values_list("customer_id", flat=True).first() or ""
+
+
+def owner_of_intent(work: Work, intent_id: str) -> str:
+    """The Stripe customer whose invoice a payment intent pays."""
+    payments = StripeInvoicePayment.objects.filter(connection=work.connection, data__payment__payment_intent=intent_id)
+    invoice_id = payments.values_list("invoice_id", flat=True).first()
+    return owner_of_invoice(work, invoice_id) if invoice_id else ""

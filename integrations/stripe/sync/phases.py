@@ -9,23 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import connection as database
 from django.db import transaction
 
 from integrations.errors import IntegrationError
 from integrations.stripe.api.permissions import PERMISSIONS, probe
-from integrations.stripe.sync import customers_from_stripe, derive, match, rates
-from integrations.stripe.sync.fetch import Fetched, Fetcher, first_lanes
-from integrations.stripe.sync.invoices import reread_invoices, settle, skim_paid_invoices
+from integrations.stripe.sync import customers_from_stripe, derive, match, prices, rates
+from integrations.stripe.sync.fetch import Fetched, Fetcher
+from integrations.stripe.sync.invoices import reread_invoices, settle
+from integrations.stripe.sync.lanes import Split, Stored, first_lanes
+from integrations.stripe.sync.paid_invoices import keep_newest_of_unsettled, skim_paid_invoices
 from integrations.stripe.sync.payments import drop_closed_payments, read_intents, read_payments
 from integrations.stripe.sync.rows import Batch
+from integrations.stripe.sync.threads import StoppedError
 from integrations.stripe.sync.unseen import read_unseen
 from integrations.stripe.sync.walks import (
     COUPONS,
     CUSTOMERS,
     OPEN_INVOICES,
+    PAID_INVOICES,
     PAYMENTS,
     PRICES,
     PRODUCTS,
@@ -33,11 +36,9 @@ from integrations.stripe.sync.walks import (
     UNCOLLECTIBLE_INVOICES,
     Walk,
 )
-from integrations.stripe.sync.work import StoppedError, Work
+from integrations.stripe.sync.work import Work
 
-Lanes = list[dict[str, Any]]
-
-PAGES_A_BATCH = 5
+PAGES_A_BATCH = 10
 SUBSCRIBED_TABLES = (
     "integrations_seenid",
     "integrations_stripecustomer",
@@ -96,7 +97,11 @@ def probe_again(work: Work) -> bool:
     return before != (connection.permissions, connection.can_expand)
 
 
-def walk(work: Work, what: Walk) -> bool:
+Sift = Callable[[Work, Batch], None]
+"""Takes out of a batch what the mirror has no use for."""
+
+
+def walk(work: Work, what: Walk, sift: Sift | None = None) -> bool:
     """Walk a list from its checkpoint, several pages to a batch; True when every lane is done, or none may be read."""
     if not work.may(what.permission):
         return True
@@ -112,30 +117,35 @@ def walk(work: Work, what: Walk) -> bool:
         abort=work.stop,
     )
     with work.interruptible(), closing(fetcher.pages()) as pages:
-        write_pages(work, what, lanes, pages)
+        write_pages(work, what, lanes, pages, sift)
     return all(lane["done"] for lane in lanes)
 
 
-def write_pages(work: Work, what: Walk, lanes: Lanes, pages: Iterable[Fetched]) -> None:
+def write_pages(
+    work: Work, what: Walk, lanes: list[Stored], pages: Iterable[Fetched | Split], sift: Sift | None
+) -> None:
     """Write pages as they come, until the last or the end of the slice; what came before an error is written too."""
     held: list[Fetched] = []
     try:
         for fetched in pages:
+            if isinstance(fetched, Split):
+                fetched.apply(lanes)
+                continue
             if fetched.lane is None:
                 work.keep_lease()
             else:
                 held.append(fetched)
             if work.is_over:
                 break
-            if len(held) >= PAGES_A_BATCH or fetched.done or fetched.lane is None:
-                write_held(work, what, lanes, held)
+            if len(held) >= PAGES_A_BATCH or fetched.lane is None:
+                write_held(work, what, lanes, held, sift)
     except (IntegrationError, StoppedError):
-        write_held(work, what, lanes, held)
+        write_held(work, what, lanes, held, sift)
         raise
-    write_held(work, what, lanes, held)
+    write_held(work, what, lanes, held, sift)
 
 
-def write_held(work: Work, what: Walk, lanes: Lanes, held: list[Fetched]) -> None:
+def write_held(work: Work, what: Walk, lanes: list[Stored], held: list[Fetched], sift: Sift | None) -> None:
     """Write the pages held back, and move their lanes behind them in the same transaction."""
     if not held:
         return
@@ -145,7 +155,14 @@ def write_held(work: Work, what: Walk, lanes: Lanes, held: list[Fetched]) -> Non
         batch.merge(fetched.batch)
         lanes[fetched.lane].update(after=fetched.after, created=fetched.created, done=fetched.done)
     held.clear()
+    if sift is not None:
+        sift(work, batch)
     work.commit(what.name, batch)
+
+
+def page_paid_invoices(work: Work) -> bool:
+    """Page paid invoices as far back as it pays."""
+    return skim_paid_invoices(work, lambda work: walk(work, PAID_INVOICES, keep_newest_of_unsettled))
 
 
 def walking(what: Walk, wanted: Callable[[Work], bool]) -> Phase:
@@ -214,11 +231,25 @@ def match_all(work: Work) -> bool:
     connection = work.connection
     with work.fenced(), derive.lock(connection):
         connection.refresh_from_db(fields=["match_personal_emails", "billing_signal_only"])
+        prices.carry(connection, since=work.began)  # what an event said of a price while the pages were being read
         match.rematch(connection)
         if not work.is_preview and not connection.billing_signal_only and not work.checkpoint.get("incomplete"):
             customers_from_stripe.create(connection)
             match.rematch(connection)
     return True
+
+
+def recompute_by_clock(work: Work) -> bool:
+    """What dates alone have changed by now is no drift: it is brought up to date before anything is compared."""
+    work.keep_lease(LONGEST_STATEMENT_SECONDS)
+    derive.clock_ticked(work.connection, now=work.began)
+    work.keep_lease()
+    return True
+
+
+def compares(work: Work) -> bool:
+    """A nightly run, which reports what it finds different."""
+    return work.report is not None
 
 
 def always(work: Work) -> bool:
@@ -242,6 +273,7 @@ def reads_invoices(work: Work) -> bool:
 
 
 PHASES: tuple[Phase, ...] = (
+    Phase("dates", "Following dates that have passed", recompute_by_clock, compares),
     walking(PRODUCTS, always),
     walking(PRICES, always),
     walking(COUPONS, always),
@@ -257,7 +289,7 @@ PHASES: tuple[Phase, ...] = (
     Phase("intents", "Reading payment intents", read_intents, reads_invoices),
     Phase("closed_invoices", "Checking closed invoices", reread_invoices, reads_invoices),
     Phase("invoice_statistics", "Reading paid invoices", analyze(*INVOICE_TABLES), reads_invoices),
-    Phase("paid_invoices", "Reading paid invoices", skim_paid_invoices, reads_invoices),
+    Phase("paid_invoices", "Reading paid invoices", page_paid_invoices, reads_invoices),
     Phase("settle", "Reading invoices of single customers", settle, reads_invoices),
     Phase("match", "Matching customers", match_all, always),
     Phase("roll_up", "Writing billing fields", derive_attached, writes_customers),

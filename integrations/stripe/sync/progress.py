@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -18,7 +18,10 @@ WALK_SHARE = 80
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """``percent`` is None while nobody can know how much there is; times in seconds."""
+    """``percent`` is None while nobody can know how much there is; times in seconds.
+
+    ``waits_until`` is when Stripe lets us go on, while it has asked us to wait.
+    """
 
     phase_label: str
     percent: int | None
@@ -28,6 +31,7 @@ class Progress:
     seconds_left: int | None
     worker_silent: timedelta | None
     slowed: bool
+    waits_until: datetime | None = None
 
 
 def progress(run: SyncRun) -> Progress:
@@ -52,7 +56,14 @@ def progress(run: SyncRun) -> Progress:
         seconds_left=left,
         worker_silent=silent,
         slowed=run.throttled_at is not None and now - run.throttled_at < SLOWED,
+        waits_until=waits_until(run, now),
     )
+
+
+def waits_until(run: SyncRun, now: datetime) -> datetime | None:
+    """When a run that waits because Stripe asked it to goes on; None when it does not wait."""
+    is_waiting = run.lease_token is None and run.error_code == "rate_limited"
+    return run.lease_until if is_waiting and run.lease_until and run.lease_until > now else None
 
 
 def percent(run: SyncRun) -> int | None:

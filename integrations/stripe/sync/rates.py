@@ -13,11 +13,10 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from integrations.models import ExchangeRate, RateSource
-from integrations.stripe.rules.money import Rate, Rates, cross_rate
+from integrations.stripe.rules.money import OLD_AFTER_DAYS, Rate, Rates, cross_rate
 from integrations.stripe.sync import ecb
 
 NEW_RATES = "integrations.stripe.tasks.new_rates"
-OLD_AFTER_DAYS = 7
 
 log = logging.getLogger(__name__)
 

@@ -22,6 +22,7 @@ from integrations.stripe.rules.summary import Summary, summarise
 from integrations.stripe.sync.attached import Attached, AttachedReader, Look
 from integrations.stripe.sync.contributions import Change
 from integrations.stripe.sync.history import History
+from integrations.stripe.sync.insert import insert, insert_rows
 from integrations.stripe.sync.scope_sql import Scope
 
 SOURCE = "stripe"
@@ -59,9 +60,9 @@ class Written:
     """What one roll-up has to write; ``changed`` names the fields that changed, by customer."""
 
     customers: list[Customer] = field(default_factory=list)
-    summaries: list[BillingSummary] = field(default_factory=list)
+    summaries: list[dict[str, Any]] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
-    points: list[MrrPoint] = field(default_factory=list)
+    points: list[dict[str, Any]] = field(default_factory=list)
     activities: list[Activity] = field(default_factory=list)
     changed: dict[int, list[str]] = field(default_factory=dict)
 
@@ -99,9 +100,10 @@ class Rollup:
         with something else.
         """
         locked = list(
-            Customer.objects.select_for_update(of=("self",)).filter(pk__in=sorted(customer_ids)).order_by("pk")
+            Customer.objects.select_for_update(of=("self",)).filter(pk__any=sorted(customer_ids)).order_by("pk")
         )
-        summaries = BillingSummary.objects.in_bulk([customer.pk for customer in locked])
+        known = BillingSummary.objects.filter(pk__any=[customer.pk for customer in locked])
+        summaries = {summary.customer_id: summary for summary in known}
         mine = [customer for customer in locked if self._is_mine(customer, summaries.get(customer.pk))]
         numbers = [customer.pk for customer in mine]
         attached = self.reader.read(numbers, Look(as_of, looked_at) if as_of is not None else None)
@@ -138,7 +140,7 @@ class Rollup:
         cause = self.history.cause(found, old, context.receipts) if "mrr" in names else ""
         point = MrrPoint.Cause.FIRST_SYNC if is_attached and customer.pk not in context.with_history else cause
         if point:
-            written.points.append(MrrPoint(customer=customer, at=self.now, mrr=customer.mrr, cause=point))
+            written.points.append({"customer_id": customer.pk, "at": self.now, "mrr": customer.mrr, "cause": point})
         written.activities += self.history.entries(
             customer, before, names, was_attached=was_attached, is_attached=is_attached, cause=cause
         )
@@ -188,28 +190,28 @@ class Rollup:
             setattr(customer, name, value)
         return is_dirty
 
-    def _summary(self, customer: Customer, found: Attached, summary: Summary, status: PaymentStatus) -> BillingSummary:
+    def _summary(self, customer: Customer, found: Attached, summary: Summary, status: PaymentStatus) -> dict[str, Any]:
         reason = status.reason
         if reason.subscription and reason.subscription not in {each.stripe_id for each in found.subscriptions}:
             reason = msgspec.structs.replace(reason, outside_scope=True)
         counts: dict[str, int] = defaultdict(int)
         for problem in found.problems:
             counts[problem] += 1
-        return BillingSummary(
-            customer_id=customer.pk,
-            connection=self.connection,
-            payment_reason=msgspec.to_builtins(reason),
-            also_open=msgspec.to_builtins(status.also_open) if status.also_open else None,
-            incomplete=[
+        return {
+            "customer_id": customer.pk,
+            "connection_id": self.connection.pk,
+            "payment_reason": msgspec.to_builtins(reason),
+            "also_open": msgspec.to_builtins(status.also_open) if status.also_open else None,
+            "incomplete": [
                 {"code": problem.partition(" ")[0], "subject": problem.partition(" ")[2], "subscriptions": number}
                 for problem, number in sorted(counts.items())
             ],
-            problems=[f"{problem.code} {problem.subject}"[:300] for problem in status.problems],
-            mrr_exact=found.mrr,
-            primary_subscription=summary.primary_subscription,
-            live_subscriptions=summary.live_subscriptions,
-            computed_at=self.now,
-        )
+            "problems": [f"{problem.code} {problem.subject}"[:300] for problem in status.problems],
+            "mrr_exact": found.mrr,
+            "primary_subscription": summary.primary_subscription,
+            "live_subscriptions": summary.live_subscriptions,
+            "computed_at": self.now,
+        }
 
     def _save(self, written: Written, known: Mapping[int, BillingSummary]) -> None:
         """Write what was noted: the billing columns of customers and no others, summaries, points and entries."""
@@ -220,27 +222,21 @@ class Rollup:
         save_summaries(written.summaries, known)
         if written.gone:
             BillingSummary.objects.filter(customer_id__in=written.gone).delete()
-        MrrPoint.objects.bulk_create(written.points)
-        Activity.objects.bulk_create(written.activities)
+        insert_rows(MrrPoint, written.points)
+        insert(Activity, written.activities)
 
 
-def save_summaries(summaries: Iterable[BillingSummary], known: Mapping[int, BillingSummary]) -> None:
+def save_summaries(summaries: Iterable[dict[str, Any]], known: Mapping[int, BillingSummary]) -> None:
     """Write the summaries that say something new; ``computed_at`` alone is no news."""
-    fields = [each for each in BillingSummary._meta.concrete_fields if each.name not in ("customer", "computed_at")]
     news = []
-    for summary in summaries:
-        old = known.get(summary.customer_id)
-        if old is None or any(getattr(old, each.attname) != getattr(summary, each.attname) for each in fields):
-            news.append(summary)
-    BillingSummary.objects.bulk_create(
-        news,
-        update_conflicts=True,
-        unique_fields=["customer"],
-        update_fields=[*(each.name for each in fields), "computed_at"],
-    )
+    for row in summaries:
+        old = known.get(row["customer_id"])
+        if old is None or any(getattr(old, name) != value for name, value in row.items() if name != "computed_at"):
+            news.append(row)
+    insert_rows(BillingSummary, news, replace_by="customer_id")
 
 
 def having_history(customer_ids: Iterable[int]) -> set[int]:
     """Those of these customers that have a point of MRR already."""
-    points = MrrPoint.objects.filter(customer_id__in=list(customer_ids))
+    points = MrrPoint.objects.filter(customer_id__any=list(customer_ids))
     return set(points.values_list("customer_id", flat=True).distinct())

@@ -16,9 +16,12 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django_q.tasks import async_task
 
+from integrations import context
 from integrations.errors import IntegrationError
 from integrations.models import (
+    ConnectionState,
     IssueState,
+    NoticeKind,
     RunKind,
     RunState,
     SeenId,
@@ -30,10 +33,11 @@ from integrations.models import (
     WorkerHeartbeat,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import counts, issues, jobs, lease, rates, tokens
+from integrations.stripe.sync import counts, dirty, inbox_lease, issues, jobs, kept, lease, notices, rates, tokens
 from integrations.stripe.sync.lease import Lease, LeaseLostError
 from integrations.stripe.sync.phases import PHASES, require_access, step
-from integrations.stripe.sync.work import StoppedError, Work
+from integrations.stripe.sync.threads import StoppedError
+from integrations.stripe.sync.work import Work, wait_when_slowed
 
 logger = logging.getLogger(__name__)
 
@@ -108,20 +112,26 @@ def cancel(run: SyncRun, *, actor: User | None) -> None:
     asked = SyncRun.objects.filter(pk=run.pk, state__in=ACTIVE_STATES).update(cancel_requested=True)
     if asked:
         logger.info("run %s: cancelled by %s", run.pk, actor or "the command line")
-    held = lease.claim(run.pk)
+    held = lease.claim(run.pk, waiting=True)
     if held is not None:
         finish(held, RunState.CANCELLED)
 
 
 def unattended() -> list[int]:
-    """Active runs that nobody works on: what the watchdog queues again."""
+    """Active runs that nobody works on and somebody could: what the watchdog queues again. Parked ones are not due."""
     waiting = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, lease_until__lt=Now())
-    return list(SyncRun.objects.filter(waiting).values_list("pk", flat=True))
+    found = SyncRun.objects.filter(waiting, connection__state=ConnectionState.CONNECTED)
+    return list(found.values_list("pk", flat=True))
+
+
+def is_parked(run: SyncRun) -> bool:
+    """Whether a run waits for its connection to be connected again."""
+    return run.is_active and lease.is_over(run) and not StripeConnection.objects.get(pk=run.connection_id).is_connected
 
 
 def work_is_due() -> bool:
     """Whether a worker would have something to do now."""
-    return bool(unattended() or jobs.unattended())
+    return bool(unattended() or jobs.unattended() or dirty.connections_due())
 
 
 def continue_run(run_id: int, *, queue: bool = True, on_commit: Callable[[], None] | None = None) -> bool:
@@ -134,10 +144,11 @@ def continue_run(run_id: int, *, queue: bool = True, on_commit: Callable[[], Non
     if held is None:
         return False
     try:
-        if held.claims > CLAIMS_WITHOUT_PROGRESS:
-            fail(held, stalled(held))
-            return False
-        more = work_slice(held, on_commit)
+        with context.working_on(run=run_id, connection=held.run.connection.mode):
+            if held.claims > CLAIMS_WITHOUT_PROGRESS:
+                fail(held, stalled(held))
+                return False
+            more = work_slice(held, on_commit)
     except LeaseLostError:
         logger.warning("run %s: the lease went to somebody else; nothing more is written here", run_id)
         return False
@@ -170,8 +181,7 @@ def work_slice(held: Lease, on_commit: Callable[[], None] | None) -> bool:
             finish(held, RunState.CANCELLED, requests=work.list_calls())
             return False
         if not through:
-            work.give_back()
-            return True
+            return work.give_back()
         finish_complete(work)
         return False
 
@@ -192,8 +202,9 @@ def work_phases(work: Work) -> bool:
 
 
 def after_error(held: Lease, error: IntegrationError, work: Work | None = None) -> bool:
-    """What becomes of a run that met an error: another try later, or its end. True when there is more to do.
+    """What becomes of a run that met an error: another try later, or its end. True when there is more to do now.
 
+    Without access it is parked: it goes on behind its checkpoint once the same account is connected again.
     ``work`` is the slice it was met in; without it, the slice did not get as far as calling Stripe.
     """
     requests = work.list_calls() if work else 0
@@ -202,6 +213,12 @@ def after_error(held: Lease, error: IntegrationError, work: Work | None = None) 
             held.release(requests=requests)  # somebody traded our token for a new one while we were using it
             return True
         tokens.ask_to_reauthorize(held.run.connection, error)
+        logger.warning("run %s waits until Stripe %s is connected again", held.run.pk, held.run.connection.mode)
+        held.park(requests=requests)
+        return False
+    if error.code == "rate_limited" and not held.waited_too_long():
+        held.postpone(error.retry_after or wait_when_slowed(), requests=requests, trouble=error.code)
+        return False  # the watchdog comes back to it when the wait is over
     if error.permanent or held.claims >= CLAIMS_WITHOUT_PROGRESS:
         fail(held, error, requests=requests)
         return False
@@ -231,8 +248,10 @@ def finish_complete(work: Work) -> None:
         mine = StripeConnection.objects.filter(pk=connection.pk)
         if not work.is_preview and not incomplete:
             mine.update(last_look_at=work.began)  # one broken record does not make everybody's figures old
+            dirty.close_before(connection, work.began)
         if not work.is_preview and state == RunState.SUCCEEDED:
             mine.update(last_full_sync_at=Now())
+            notices.over(connection, NoticeKind.NIGHTLY_FAILED)
         finish(work.lease, state, requests=requests, error_detail=incomplete)
 
 
@@ -258,3 +277,6 @@ def finish(held: Lease, state: str, *, requests: int = 0, error_code: str = "", 
         if not ended:
             raise LeaseLostError
         SeenId.objects.filter(run=run).delete()
+        kept.forget(run.connection)
+    if dirty.due(run.connection).exists():  # what arrived meanwhile, or was left to this run
+        inbox_lease.wake(run.connection_id)

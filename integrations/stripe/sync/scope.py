@@ -11,10 +11,12 @@ from django.contrib.auth.models import User
 from django.db import connection as database
 from django.db import transaction
 
-from integrations.models import ConnectionState, ScopeFilter, ScopeKind, StripeConnection, StripeProduct
+from integrations import audit
+from integrations.models import AuditAction, ConnectionState, ScopeFilter, ScopeKind, StripeConnection, StripeProduct
 from integrations.stripe.rules.plan import plan_label
 from integrations.stripe.sync import counts, derive, match
 from integrations.stripe.sync.counts import Counts
+from integrations.stripe.sync.kept import kept
 from integrations.stripe.sync.match import Options
 from integrations.stripe.sync.scope_sql import Scope
 
@@ -94,9 +96,12 @@ FROM integrations_stripeprice WHERE connection_id = %(connection)s AND lookup_ke
 """
 
 
-def figures(connection: StripeConnection) -> dict[str, dict[str, tuple[int, Decimal]]]:
+Figures = dict[str, dict[str, tuple[int, Decimal]]]
+
+
+def figures(connection: StripeConnection) -> Figures:
     """Live subscriptions and MRR by product, by lookup key, and in all; one query."""
-    found: dict[str, dict[str, tuple[int, Decimal]]] = defaultdict(dict)
+    found: Figures = defaultdict(dict)
     with database.cursor() as cursor:
         cursor.execute(FIGURES, [connection.pk])
         for kind, value, number, mrr in cursor.fetchall():
@@ -117,13 +122,13 @@ def catalog(connection: StripeConnection) -> dict[str, dict[str, str]]:
 def choices(connection: StripeConnection) -> ScopeChoices:
     """Products and lookup keys that the account really has, the biggest first; chosen ones stay listed.
 
-    Three queries, whatever the account has.
+    Four queries, whatever the account has.
     """
     saved = Scope.of(connection)
     known = catalog(connection)
     names, known_keys = known["product"], set(known["lookup_key"])
-    found = figures(connection)
-    products, keys = found["product"], found["lookup_key"]
+    found = kept(connection, "scope", figures, Figures)
+    products, keys = found.get("product", {}), found.get("lookup_key", {})
     subscriptions, mrr = found["all"][""]
     without_key, in_two = found["without_lookup_key"][""][0], found["in_two_products"][""][0]
     read = bool(products)
@@ -168,10 +173,24 @@ def save_scope(
     for row in rows:
         row.connection = connection
     with derive.lock(connection):  # of two people who save at once the second waits
+        before = Scope.of(connection)
         ScopeFilter.objects.filter(connection=connection).delete()
         ScopeFilter.objects.bulk_create(rows)
+        record_scope(connection, before, Scope.of(connection), actor)
         apply(connection)
     return counts.count(connection)
+
+
+def record_scope(connection: StripeConnection, before: Scope, after: Scope, actor: User | None) -> None:
+    """Write a changed scope into the audit log; saving the same again is none."""
+    was, now = (
+        {"products": sorted(scope.products), "lookup_keys": sorted(scope.lookup_keys)} for scope in (before, after)
+    )
+    if was != now:
+        audit.record(AuditAction.SCOPE, actor=actor, connection=connection, details={"before": was, "after": now})
+
+
+OPTIONS = ("match_personal_emails", "billing_signal_only")
 
 
 def save_options(
@@ -179,9 +198,14 @@ def save_options(
 ) -> Counts:
     """Save the two toggles; matching follows at once, from the mirror."""
     with transaction.atomic():
+        before = {name: getattr(connection, name) for name in OPTIONS}
         connection.match_personal_emails = match_personal_emails
         connection.billing_signal_only = billing_signal_only
-        connection.save(update_fields=["match_personal_emails", "billing_signal_only"])
+        connection.save(update_fields=OPTIONS)
+        changed = {name: [was, getattr(connection, name)] for name, was in before.items()}
+        changed = {name: values for name, values in changed.items() if values[0] != values[1]}
+        if changed:
+            audit.record(AuditAction.OPTIONS, actor=actor, connection=connection, details=changed)
         apply(connection)
     return counts.count(connection)
 

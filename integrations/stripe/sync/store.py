@@ -139,16 +139,12 @@ def write(connection_id: int, batch: Batch, *, refresh: bool = False) -> int:
 
     A row the database refuses is left out and becomes a problem of the batch; the others are written.
     """
-    written = 0
-    for name, table in TABLES.items():
-        rows = list(batch.tables.get(name, {}).values())
-        if not rows:
-            continue
-        try:
-            with transaction.atomic():
-                written += upsert(connection_id, table, rows, refresh=refresh)
-        except DataError:
-            written += write_one_by_one(connection_id, table, rows, batch, refresh=refresh)
+    filled = [(table, list(rows.values())) for name, table in TABLES.items() if (rows := batch.tables.get(name))]
+    try:
+        with transaction.atomic():
+            written = sum(upsert(connection_id, table, rows, refresh=refresh) for table, rows in filled)
+    except DataError:
+        written = sum(write_one_by_one(connection_id, table, rows, batch, refresh=refresh) for table, rows in filled)
     return written + bury(connection_id, batch)
 
 

@@ -14,14 +14,16 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from integrations.errors import IntegrationError
-from integrations.models import AuthKind, ConnectionState, StripeConnection
+from integrations.fields import is_unreadable
+from integrations.models import AuthKind, ConnectionState, NoticeKind, StripeConnection
 from integrations.stripe.api import oauth
 from integrations.stripe.api.calls import Call
 from integrations.stripe.api.permissions import Mode
-from integrations.stripe.sync import calls
+from integrations.stripe.sync import calls, notices
 
 logger = logging.getLogger(__name__)
 
+OTHER_KEYS = "Our access is stored under an encryption key that this server does not have."
 EARLY = timedelta(minutes=10)
 CLAIM = timedelta(seconds=60)
 WAIT_SECONDS = 0.2
@@ -41,6 +43,10 @@ def access_token(connection: StripeConnection) -> str:
     deadline = time.monotonic() + CLAIM.total_seconds()
     while True:
         row = StripeConnection.objects.annotate(now=Now()).get(pk=connection.pk)
+        if is_unreadable(row.access_token) or is_unreadable(row.refresh_token):
+            error = IntegrationError("reauthorize", OTHER_KEYS)
+            ask_to_reauthorize(row, error)
+            raise error
         if row.state != ConnectionState.CONNECTED or not row.access_token:
             raise IntegrationError("reauthorize")
         if row.token_expires_at is None or row.token_expires_at - row.now > EARLY:
@@ -117,8 +123,26 @@ def is_renewed(connection: StripeConnection, token: str) -> bool:
         time.sleep(WAIT_SECONDS)
 
 
+def check_readable() -> None:
+    """See whether FIELD_ENCRYPTION_KEYS open what is stored: a connection they do not open asks to be connected again,
+    and one that they open again, because the key was put back, is connected as before.
+    """
+    for connection in StripeConnection.objects.exclude(state=ConnectionState.DISCONNECTED):
+        closed = is_unreadable(connection.access_token) or is_unreadable(connection.refresh_token)
+        mine = StripeConnection.objects.filter(pk=connection.pk)
+        if closed:
+            ask_to_reauthorize(connection, IntegrationError("reauthorize", OTHER_KEYS))
+        elif connection.state_reason == OTHER_KEYS and connection.access_token:
+            mine.filter(state=ConnectionState.REAUTHORIZE, state_reason=OTHER_KEYS).update(
+                state=ConnectionState.CONNECTED, state_reason=""
+            )
+
+
 def ask_to_reauthorize(connection: StripeConnection, error: IntegrationError) -> None:
     """Remember that Stripe no longer lets us in, and why; a disconnected connection stays disconnected."""
-    StripeConnection.objects.filter(pk=connection.pk, state=ConnectionState.CONNECTED).update(
-        state=ConnectionState.REAUTHORIZE, state_reason=(error.detail or error.text.what)[:255]
+    reason = (error.detail or error.text.what)[:255]
+    lost = StripeConnection.objects.filter(pk=connection.pk, state=ConnectionState.CONNECTED).update(
+        state=ConnectionState.REAUTHORIZE, state_reason=reason
     )
+    if lost:
+        notices.tell(connection, NoticeKind.REAUTHORIZE, about=f"connected {connection.connected_at}", detail=reason)

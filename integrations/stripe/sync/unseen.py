@@ -58,8 +58,13 @@ def read_unseen(work: Work) -> bool:
         if not found:
             return True
         pairs = [(stripe_id, (stripe_id, customer_id)) for stripe_id, customer_id in found]
-        if not work.read_each("unseen", pairs, lambda pair: read(work, *pair), last=found[-1][0]):
+        if not work.read_each("unseen", pairs, lambda pair: read(work, *pair), last=found[-1][0], about=unread):
             return False
+
+
+def unread(pair: tuple[str, str]) -> Problem:
+    """What is said about one that Stripe does not answer for."""
+    return Problem("stripe_unavailable", "subscription", *pair)
 
 
 def too_many(work: Work) -> bool:

@@ -72,6 +72,8 @@ class Walk:
 
     ``resource`` is the endpoint and names its expansions, ``permission`` what reading it needs. ``add`` puts a decoded
     object into a batch. ``seen`` is what the walk proves to exist; ``complete`` reads what a list leaves out.
+    ``in_lanes``: the list is long and takes bounds of ``created``, so it may be read in several lanes at once.
+    ``expanded``: what its objects refer to is wanted along with them.
     """
 
     name: str
@@ -84,6 +86,8 @@ class Walk:
     seen: SeenId.Kind | None = None
     complete: Completer | None = None
     counts_as_read: bool = False
+    in_lanes: bool = False
+    expanded: bool = True
 
     @property
     def path(self) -> str:
@@ -92,8 +96,9 @@ class Walk:
 
     def parameters(self, connection: StripeConnection, kind: str) -> dict[str, object]:
         """What to ask for, given what may be expanded; a nightly run leaves ended subscriptions out."""
-        expand = expand_list(self.resource, connection.permissions, can_expand=connection.can_expand)
-        params = {**self.params, "expand": expand}
+        params = dict(self.params)
+        if self.expanded:
+            params["expand"] = expand_list(self.resource, connection.permissions, can_expand=connection.can_expand)
         if self.name == "subscriptions" and kind != RunKind.NIGHTLY:
             params["status"] = "all"
         return params
@@ -148,8 +153,17 @@ SUBSCRIPTIONS = Walk(
     seen=SeenId.Kind.SUBSCRIPTION,
     complete=complete_items,
     counts_as_read=True,
+    in_lanes=True,
 )
-CUSTOMERS = Walk("customers", "Reading customers", "customers", "customer_read", Customer, Batch.add_customer)
+CUSTOMERS = Walk(
+    "customers",
+    "Reading customers",
+    "customers",
+    "customer_read",
+    Customer,
+    Batch.add_customer,
+    in_lanes=True,
+)
 PAYMENTS = Walk(
     "payments",
     "Reading open payments",
@@ -169,6 +183,7 @@ OPEN_INVOICES = Walk(
     Batch.add_invoice,
     {"status": "open"},
     seen=SeenId.Kind.OPEN_INVOICE,
+    in_lanes=True,
 )
 UNCOLLECTIBLE_INVOICES = Walk(
     "uncollectible_invoices",
@@ -179,6 +194,7 @@ UNCOLLECTIBLE_INVOICES = Walk(
     Batch.add_invoice,
     {"status": "uncollectible"},
     seen=SeenId.Kind.OPEN_INVOICE,
+    in_lanes=True,
 )
 PAID_INVOICES = Walk(
     "paid_invoices",
@@ -188,4 +204,6 @@ PAID_INVOICES = Walk(
     Invoice,
     Batch.add_invoice,
     {"status": "paid"},
+    in_lanes=True,
+    expanded=False,
 )

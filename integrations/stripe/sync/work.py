@@ -6,34 +6,41 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
+from django.conf import settings
 from django.db import connection as database
-from django.db import transaction
+from django.db import reset_queries, transaction
 
 from customers.models import PersonalDomain
-from integrations.errors import ERRORS
+from integrations.errors import ERRORS, IntegrationError
 from integrations.models import RunKind, SeenId, StripeConnection, SyncIssue, SyncRun, WorkerHeartbeat
 from integrations.stripe.api.calls import Call
-from integrations.stripe.api.factory import reader_for
-from integrations.stripe.sync import calls, issues, store, tokens
+from integrations.stripe.api.factory import IN_A_SLICE, reader_for
+from integrations.stripe.sync import calls, drift, issues, store, tokens
 from integrations.stripe.sync.clock import DatabaseClock
-from integrations.stripe.sync.lease import Lease
-from integrations.stripe.sync.rows import Batch
+from integrations.stripe.sync.lease import LEASE_SECONDS, Lease
+from integrations.stripe.sync.rows import Batch, Problem
+from integrations.stripe.sync.threads import StoppedError, read_in_threads
 
 SLICE_SECONDS = 20
 RENEW_SECONDS = 10
-READERS = 8
+PAUSES_WHEN_SLOWED = 15  # as many times the first pause between two tries
+WORTH_WAITING_SECONDS = 1.0  # a shorter wait is over before the next slice has begun
+GIVEN_UP_AT_MOST = 20  # more single records without an answer than that: it is Stripe
+SOMETHING_ELSE = "/v1/subscriptions"
 TROUBLE = {429: "rate_limited", 401: "reauthorize", 403: "permission_missing"}
 
 Item = TypeVar("Item")
 
 
-class StoppedError(Exception):
-    """Waiting was ended because the slice is over or the run was cancelled."""
+def wait_when_slowed() -> float:
+    """How long a run waits that was turned away all the time, when Stripe did not say how long."""
+    return float(settings.STRIPE_RETRY_BASE_SECONDS) * PAUSES_WHEN_SLOWED
 
 
 class Work:
@@ -51,6 +58,7 @@ class Work:
         self.clock = DatabaseClock()
         self.stop = threading.Event()
         self.checkpoint: dict[str, Any] = dict(lease.run.checkpoint)
+        self.report = drift.report_of(lease.run)
         self.overrides = PersonalDomain.objects.overrides()
         self._deadline = time.monotonic() + SLICE_SECONDS
         self._on_commit = on_commit
@@ -128,6 +136,8 @@ class Work:
         with transaction.atomic():
             written = 0
             if batch is not None:
+                if self.report is not None:
+                    drift.note(self.report, batch)
                 written = store.write(self.connection.pk, batch)
                 self._remember_seen(batch)
                 issues.record(self.connection, batch.problems, run=self.run)
@@ -145,6 +155,7 @@ class Work:
                 requests=len(requests),
             )
         self._renewed = time.monotonic()
+        reset_queries()  # in DEBUG Django keeps the text of every statement, and here that is everything there is
         if self._on_commit is not None:
             self._on_commit()
 
@@ -159,15 +170,23 @@ class Work:
         """Put a phase behind us."""
         self.commit(phase, done=True)
 
-    def give_back(self) -> None:
-        """End the slice: the last calls are listed and the lease is free.
+    def give_back(self) -> bool:
+        """End the slice: the last calls are listed and the lease is free; True when the next may begin at once.
 
         A slice in which nothing moved says what Stripe answered last: if it goes on like that, it is why the run ends.
+        When Stripe has asked us to wait longer than the slice was, the run waits as long, and says until when.
         """
         requests = self._drain_calls()
+        wait = self.reader.governor.resumes_in
+        if self.lease.claims and self.trouble == "rate_limited":
+            wait = max(wait, wait_when_slowed())
         with transaction.atomic():
             calls.record(self.connection, requests)
+            if wait > WORTH_WAITING_SECONDS and not self.lease.waited_too_long():
+                self.lease.postpone(wait, requests=len(requests), trouble="rate_limited")
+                return False
             self.lease.release(requests=len(requests), trouble=self.trouble)
+            return True
 
     @property
     def trouble(self) -> str:
@@ -189,20 +208,34 @@ class Work:
         self.reader.close()
 
     def read_each(
-        self, phase: str, items: Sequence[tuple[str, Item]], read: Callable[[Item], Batch], *, last: str
+        self,
+        phase: str,
+        items: Sequence[tuple[str, Item]],
+        read: Callable[[Item], Batch],
+        *,
+        last: str,
+        about: Callable[[Item], Problem],
     ) -> bool:
         """Read items on their own, write what came, and move the phase's cursor behind it.
 
         ``items`` come with the cursor that stands for each, in its order; ``last`` is the cursor behind all of them.
-        False when the slice is over: the next one begins behind the last item that was read. Raises what ``read``
-        raises, after what came before it was written.
+        One that Stripe cannot answer while it answers anything else becomes the problem ``about`` it. False when the
+        slice is over: the next one begins behind the last item that was read. Raises what ``read`` raises otherwise,
+        after what came before it was written.
         """
         batch, done, error = Batch(self.overrides), 0, None
-        for future in self._read_in_threads([item for _cursor, item in items], read):
+        for (_cursor, item), future in zip(
+            items, self._read_in_threads([item for _cursor, item in items], read), strict=False
+        ):
             error = future.exception()
-            if error is not None:
+            if error is None:
+                batch.merge(future.result())
+            elif self._only_this_fails(error):
+                problem = about(item)
+                batch.problems.append(replace(problem, code=error.code, detail=error.detail, answer=error.answer))
+                error = None
+            else:
                 break
-            batch.merge(future.result())
             done += 1
         through = done == len(items)
         if done or through:
@@ -212,27 +245,43 @@ class Work:
             raise error
         return through and not self.is_over
 
+    def _only_this_fails(self, error: BaseException) -> TypeGuard[IntegrationError]:
+        """Whether Stripe has no answer for one record although it answers; a few in a run at most."""
+        if not isinstance(error, IntegrationError) or error.code not in ("stripe_unavailable", "invalid_response"):
+            return False
+        given_up = self.checkpoint.get("given_up", 0)
+        if given_up >= GIVEN_UP_AT_MOST:
+            return False
+        self.keep_lease(LEASE_SECONDS)
+        brief = reader_for(
+            tokens.mode_of(self.connection),
+            self.token,
+            governor=self.reader.governor,
+            on_call=self._called,
+            sleep=self._sleep,
+            patience=IN_A_SLICE,
+        )
+        try:
+            with closing(brief):
+                brief.get_page(SOMETHING_ELSE, {"limit": 1})
+        except IntegrationError:
+            return False
+        self.checkpoint["given_up"] = given_up + 1
+        return True
+
     def _read_in_threads(self, items: Sequence[Item], read: Callable[[Item], Batch]) -> list[Future[Batch]]:
         """Start reading items in order, a few at once, until all are or the slice is over; returns the ended futures.
 
         Renews the lease meanwhile. One that fails ends it, and so does the end of the slice: nothing waits any longer.
         """
-        started: list[Future[Batch]] = []
-        with self.interruptible(), ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="read") as pool:
-            try:
-                pending: set[Future[Batch]] = set()
-                while pending or (len(started) < len(items) and not self.stop.is_set()):
-                    while len(pending) < READERS and len(started) < len(items) and not self.stop.is_set():
-                        started.append(pool.submit(read, items[len(started)]))
-                        pending.add(started[-1])
-                    ended, pending = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
-                    self.keep_lease()
-                    if self.is_over or any(future.exception() for future in ended):
-                        self.stop.set()
-            except BaseException:
+
+        def tick(ended: set[Future[Batch]]) -> None:
+            self.keep_lease()
+            if self.is_over or any(future.exception() for future in ended):
                 self.stop.set()
-                raise
-        return started
+
+        with self.interruptible():
+            return read_in_threads(items, read, stop=self.stop, tick=tick)
 
     def _drain_calls(self) -> list[Call]:
         drained = []

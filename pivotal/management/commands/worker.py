@@ -8,8 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from integrations.models import WorkerHeartbeat
 from pivotal import checks, schedules
-from pivotal.worker import STALLED_AFTER, Supervisor
+from pivotal.worker import STALLED_AFTER, Supervisor, cluster_name
 
 
 class Command(BaseCommand):
@@ -34,4 +35,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stop())
         schedules.ensure()
-        supervisor.run()
+        try:
+            supervisor.run()
+        finally:
+            WorkerHeartbeat.objects.leave(cluster_name())

@@ -14,20 +14,26 @@ from customers.models import BillingFlag, Customer, Environment
 from customers.panels import ListBadges
 from integrations.models import BillingSummary, Mode, StripeConnection, StripeSubscription
 from integrations.stripe.pages.presenters.billing import moment_of, what_is_left_out
-from integrations.stripe.sync.freshness import Freshness, freshness
+from integrations.stripe.sync.freshness import Freshness, failing_among, freshness
 from integrations.stripe.sync.rollup import SOURCE
 
 MODES = {Environment.PRODUCTION.value: Mode.LIVE.value, Environment.STAGING.value: Mode.TEST.value}
 
 
 def badges_of(customers: Sequence[Customer], *, may_decide: bool) -> dict[int, ListBadges]:
-    """Badges by customer id; three queries, whatever the number of customers."""
+    """Badges by customer id; four queries, whatever the number of customers."""
     connections = {connection.mode: connection for connection in StripeConnection.objects.all()}
     summaries = BillingSummary.objects.in_bulk([customer.pk for customer in customers])
     trials = _trials(summaries.values())
+    failing = failing_among(customer.pk for customer in customers)
     return {
         customer.pk: _badges(
-            customer, connections.get(MODES[customer.environment]), summaries.get(customer.pk), trials, may_decide
+            customer,
+            connections.get(MODES[customer.environment]),
+            summaries.get(customer.pk),
+            trials,
+            may_decide=may_decide,
+            failing=customer.pk in failing,
         )
         for customer in customers
     }
@@ -38,12 +44,14 @@ def _badges(
     connection: StripeConnection | None,
     summary: BillingSummary | None,
     trials: dict[str, datetime],
+    *,
     may_decide: bool,
+    failing: bool,
 ) -> ListBadges:
     if customer.billing_source != SOURCE or connection is None:
         return ListBadges(attached=False)
     flags = customer.billing_flags
-    found: Freshness = freshness(customer, connection)
+    found: Freshness = freshness(customer, connection, failing=failing)
     left_out = what_is_left_out(summary)
     trial = trials.get(summary.primary_subscription) if summary else None
     is_undecided = BillingFlag.UNDECIDED in flags

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from django.utils import timezone
@@ -15,6 +14,7 @@ from integrations.stripe.api.objects import Subscription
 from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, moment_of
 from integrations.stripe.pages.presenters.invoices import InvoiceLine, invoices_behind
 from integrations.stripe.pages.presenters.rates import rates_of
+from integrations.stripe.pages.presenters.upcoming import Upcoming, ends_at, upcoming
 from integrations.stripe.rules.money import to_cents
 from integrations.stripe.rules.receipt import WHY_ZERO, Receipt
 
@@ -47,6 +47,7 @@ class BillingCard:
     lines: list[SubscriptionLine]
     hidden: int
     invoices: list[InvoiceLine]
+    upcoming: list[Upcoming]
     older_open: int
     rates: str
 
@@ -54,12 +55,14 @@ class BillingCard:
 def present_card(billing: Billing) -> BillingCard:
     """Running subscriptions and the invoices that speak, in the order in which they do."""
     live = billing.live
-    invoices = invoices_behind(billing, now=timezone.now())
+    now = timezone.now()
+    invoices = invoices_behind(billing, now=now)
     return BillingCard(
         billing=billing,
         lines=[_line(each, several=len(billing.attached) > 1) for each in live[:SUBSCRIPTIONS_SHOWN]],
         hidden=max(0, len(live) - SUBSCRIPTIONS_SHOWN),
         invoices=invoices,
+        upcoming=upcoming(billing, invoices, now=now),
         older_open=billing.also_open.count if billing.also_open else 0,
         rates=rates_of(billing),
     )
@@ -152,13 +155,3 @@ def _receipt_notes(receipt: Receipt, *, is_trial: bool) -> list[str]:
     notes = [WHY_ZERO.get(receipt.why_zero, "")] if receipt.why_zero and not is_trial else []
     discounts = [line for line in receipt.lines if line.kind == "discount"]
     return notes + [f"{line.label}: {line.detail}" if line.detail else line.label for line in discounts]
-
-
-def ends_at(data: Subscription) -> datetime | None:
-    """When a running subscription is set to end; None when it goes on."""
-    if data.cancel_at is not None:
-        return moment_of(data.cancel_at)
-    if data.cancel_at_period_end:
-        ends = [item.current_period_end for item in data.items.data if item.current_period_end is not None]
-        return moment_of(max(ends, default=None))
-    return None

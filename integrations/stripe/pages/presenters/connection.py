@@ -8,9 +8,11 @@ from datetime import datetime
 from django.utils import timezone
 
 from customers.models import Customer
-from integrations.models import ApiCall, ConnectionState, RunKind, RunState, StripeConnection, SyncRun
+from integrations.models import ApiCall, ConnectionState, RunKind, RunState, StripeConnection, SyncRun, WorkerHeartbeat
 from integrations.stripe.api.permissions import PERMISSIONS, Permission
+from integrations.stripe.pages.presenters.drift import last_verdict
 from integrations.stripe.sync.freshness import FULL_SYNC_LATE, Freshness, freshness_of
+from integrations.stripe.sync.progress import SILENT
 
 LAST_CALLS = 200
 FINISHED = (RunState.SUCCEEDED, RunState.PARTIAL)
@@ -42,7 +44,8 @@ def stage_of(connection: StripeConnection, recent: list[SyncRun]) -> str:
 class Banner:
     """State and timestamps; ``tone`` is one of connected, late (amber), failed (red), reauthorize, disconnected.
 
-    ``full_sync_late``: the last full sync is more than a day old. ``stale``: nobody has looked for too long.
+    ``full_sync_late``: the last full sync is more than a day old. ``stale``: nobody has looked for too long. ``drift``
+    is what the last night said, ``silent_since`` when the worker reported last, if it should have since.
     """
 
     tone: str
@@ -51,6 +54,8 @@ class Banner:
     freshness: Freshness
     looked_at: datetime | None
     looked_later: bool
+    drift: str
+    silent_since: datetime | None
 
 
 def banner_of(connection: StripeConnection, stage: str) -> Banner:
@@ -73,7 +78,15 @@ def banner_of(connection: StripeConnection, stage: str) -> Banner:
         freshness=freshness,
         looked_at=looked_at,
         looked_later=bool(looked_at and changed_at and looked_at > changed_at),
+        drift=last_verdict(connection) if synced else "",
+        silent_since=silent_since() if synced else None,
     )
+
+
+def silent_since() -> datetime | None:
+    """When the worker reported last, if that is too long ago; schedules make it report every minute."""
+    age = WorkerHeartbeat.objects.age()
+    return timezone.now() - age if age is not None and age > SILENT else None
 
 
 @dataclass(frozen=True, slots=True)

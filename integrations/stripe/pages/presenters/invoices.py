@@ -55,6 +55,8 @@ class InvoiceLine:
     currency: str
     amount: Decimal
     open_amount: Decimal
+    next_attempt: datetime | None
+    due: datetime | None
 
 
 def invoices_behind(billing: Billing, *, now: datetime) -> list[InvoiceLine]:
@@ -133,6 +135,8 @@ def _line(
         currency=invoice.currency,
         amount=Decimal(invoice.total or invoice.amount_due) / units,
         open_amount=Decimal(invoice.amount_remaining if stripe_status in UNPAID_STATUSES else 0) / units,
+        next_attempt=moment_of(invoice.next_payment_attempt),
+        due=moment_of(invoice.due_date),
     )
 
 

@@ -1,101 +1,88 @@
-"""The log: runs of the last 30 days with what went wrong, records that need attention, and the last calls."""
+"""The log: what was attempted in the last 30 days, runs and the rest in one order, and what needs attention."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Count, F, Q, QuerySet, Value
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from customers.keyset import Key, page
+from customers.keyset import Key, merged
 from customers.models import Customer
 from integrations.errors import ERRORS
 from integrations.models import (
-    ApiCall,
+    Attempt,
+    AttemptKind,
+    AttemptState,
     IssueState,
     RunKind,
     RunState,
     StripeConnection,
-    StripeCustomer,
-    SyncIssue,
     SyncRun,
 )
 from integrations.stripe.pages import links
-from integrations.stripe.pages.presenters.connection import LAST_CALLS, is_token_exchange
+from integrations.stripe.pages.presenters.issues import (
+    IssueRow,
+    customers_of,
+    first_issues,
+    open_issues,
+    present_issues,
+)
 from integrations.stripe.pages.presenters.lists import Neighbours, cursors, neighbours
 from integrations.stripe.pages.presenters.runs import RunRow, present
+from integrations.stripe.sync.retries import retryable
 
 KEPT = timedelta(days=30)
-RUNS_SHOWN = 25
-ISSUES_PER_RUN = 5
+ROWS_SHOWN = 25
 OPEN_ISSUES_SHOWN = 10
-ISSUES_SHOWN = 50
-FIGURE = "figure"  # the type of a warning: the figure of some subscriptions leaves something out
-NOT_BY_RETRY = ("no_exchange_rate", "permission_missing")
-NEWEST_FIRST = (Key("id", descending=True),)
+NEWEST_FIRST = (Key("at", descending=True), Key("rank", descending=True), Key("id", descending=True))
+KINDS = (*RunKind.choices, *AttemptKind.choices)
+STATUS = {AttemptState.SUCCEEDED: "paid", AttemptState.PARTIAL: "past_due", AttemptState.FAILED: "failing"}
+QUIET = Q(kind=AttemptKind.POLL, state=AttemptState.SUCCEEDED, events=0, changed=0)
 
 
 @dataclass(frozen=True, slots=True)
-class IssueRow:
-    """A record that needs attention: what happened, what to do, and whose it is."""
+class AttemptRow:
+    """An attempt that was no run: what came of it, and whose record it was."""
 
-    issue: SyncIssue
+    attempt: Attempt
+    status: str
     what: str
     next_step: str
     url: str
     customer: Customer | None
-    add_rate_url: str
 
     @property
-    def is_about_a_currency(self) -> bool:
-        """Whether no record is wrong, but a rate is missing."""
-        return self.issue.code == "no_exchange_rate"
-
-    @property
-    def kind(self) -> str:
-        """What kind of thing the issue is about."""
-        if self.is_about_a_currency:
-            return _("currency")
-        return _("record") if self.issue.object_type == FIGURE else self.issue.object_type.replace("_", " ")
-
-    @property
-    def subject(self) -> str:
-        """The id of the record, or the currency."""
-        return self.issue.object_id.upper() if self.is_about_a_currency else self.issue.object_id
-
-    @property
-    def seen_again(self) -> bool:
-        """Whether it was met more than once."""
-        return self.issue.last_seen_at - self.issue.first_seen_at > timedelta(seconds=1)
+    def duration(self) -> timedelta:
+        """How long it took."""
+        return self.attempt.finished_at - self.attempt.started_at
 
     @property
     def can_retry(self) -> bool:
-        """Whether reading the record again can help: not when a rate or a permission is missing."""
-        issue = self.issue
-        return issue.state == IssueState.OPEN and bool(issue.stripe_customer_id) and issue.code not in NOT_BY_RETRY
+        """Whether its Stripe customer can be read again, and something was wrong."""
+        return bool(self.attempt.stripe_customer_id) and self.attempt.state != AttemptState.SUCCEEDED
 
     @property
     def as_text(self) -> str:
-        """The issue as plain text, to copy into a message."""
-        issue = self.issue
-        lines = [f"{issue.code}: {issue.object_type} {issue.object_id}", self.what, issue.answer]
+        """The attempt as plain text, to copy into a message."""
+        one = self.attempt
+        head = f"{one.kind} {one.state} {one.started_at.isoformat(timespec='seconds')}"
+        lines = [head, one.stripe_customer_id, f"{one.error_code} {self.what}".strip(), one.answer]
         return "\n".join(line for line in lines if line)
 
 
 @dataclass(slots=True)
 class LogRow:
-    """A run with its first issues."""
+    """One line of the log: a run with its first issues, or another attempt."""
 
-    row: RunRow
+    row: RunRow | None = None
     open_issues: int = 0
     issues: list[IssueRow] = field(default_factory=list)
+    attempt: AttemptRow | None = None
 
     @property
     def more(self) -> int:
@@ -105,124 +92,84 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """One page of the log, newest first."""
+    """One page of the log, newest first; ``retryable`` open issues could be read again together."""
 
     rows: list[LogRow]
     attention: list[IssueRow]
     attention_total: int
+    retryable: int
     errors_only: bool
+    quiet_too: bool
     kind: str
     neighbours: Neighbours
 
 
 def present_log(request: HttpRequest, connection: StripeConnection) -> Log:
     """The log with a constant number of queries."""
-    errors_only = bool(request.GET.get("errors"))
+    errors_only, quiet_too = bool(request.GET.get("errors")), bool(request.GET.get("quiet"))
     kind = request.GET.get("kind", "")
-    runs = SyncRun.objects.filter(connection=connection, created_at__gte=timezone.now() - KEPT)
-    if kind in RunKind.values:
-        runs = runs.filter(kind=kind)
-    if errors_only:
-        runs = runs.filter(state__in=[RunState.PARTIAL, RunState.FAILED])
-    with_issues = runs.select_related("started_by").annotate(
-        open_issues=Count("issues", filter=Q(issues__state=IssueState.OPEN))
-    )
-    shown = page(with_issues, NEWEST_FIRST, size=RUNS_SHOWN, **cursors(request))
-    first_issues = _first_issues(connection, shown.rows)
-    needing = open_issues(connection)
-    rows = [
-        LogRow(present(run), run.open_issues, first_issues[run.pk])  # type: ignore[attr-defined]  # annotated above
-        for run in shown.rows
+    since = timezone.now() - KEPT
+    tables = [
+        narrowed(
+            runs_since(connection, since), kind=kind, failed=(RunState.PARTIAL, RunState.FAILED) if errors_only else ()
+        ),
+        narrowed(
+            attempts_since(connection, since, quiet_too=quiet_too),
+            kind=kind,
+            failed=(AttemptState.PARTIAL, AttemptState.FAILED) if errors_only else (),
+        ),
     ]
+    shown = merged(tables, NEWEST_FIRST, size=ROWS_SHOWN, **cursors(request))
+    issues = first_issues(connection, [row for row in shown.rows if isinstance(row, SyncRun)])
+    attempts = [row for row in shown.rows if isinstance(row, Attempt)]
+    customers = customers_of(connection, (attempt.stripe_customer_id for attempt in attempts))
+    rows = [
+        LogRow(present(row), row.open_issues, issues[row.pk])  # type: ignore[attr-defined]  # annotated below
+        if isinstance(row, SyncRun)
+        else LogRow(attempt=present_attempt(connection, row, customers.get(row.stripe_customer_id)))
+        for row in shown.rows
+    ]
+    needing = open_issues(connection)
     return Log(
         rows=rows,
         attention=present_issues(connection, needing[:OPEN_ISSUES_SHOWN]),
         attention_total=needing.count(),
+        retryable=retryable(connection).count(),
         errors_only=errors_only,
+        quiet_too=quiet_too,
         kind=kind,
         neighbours=neighbours(request, shown),
     )
 
 
-def open_issues(connection: StripeConnection) -> QuerySet[SyncIssue]:
-    """What needs attention now, errors before warnings, newest first."""
-    return SyncIssue.objects.filter(connection=connection, state=IssueState.OPEN).order_by(
-        "severity", "-last_seen_at", "-id"
-    )
+def runs_since(connection: StripeConnection, since: datetime) -> QuerySet[SyncRun]:
+    """Runs with how many of their issues are open."""
+    found = SyncRun.objects.filter(connection=connection, created_at__gte=since).select_related("started_by")
+    still = Count("issues", filter=Q(issues__state=IssueState.OPEN))
+    return found.annotate(at=F("created_at"), rank=Value(1), open_issues=still)
 
 
-def _first_issues(connection: StripeConnection, runs: Sequence[SyncRun]) -> dict[int, list[IssueRow]]:
-    number = Window(RowNumber(), partition_by=F("run_id"), order_by=[F("severity").asc(), F("id").desc()])
-    issues = (
-        SyncIssue.objects.filter(connection=connection, run__in=runs, state=IssueState.OPEN)
-        .annotate(number=number)
-        .filter(number__lte=ISSUES_PER_RUN)
-    )
-    by_run: dict[int, list[IssueRow]] = defaultdict(list)
-    for row in present_issues(connection, issues):
-        by_run[row.issue.run_id or 0].append(row)
-    return by_run
+def attempts_since(connection: StripeConnection, since: datetime, *, quiet_too: bool) -> QuerySet[Attempt]:
+    """The other attempts; polls that found nothing only when asked for."""
+    found = Attempt.objects.filter(connection=connection, started_at__gte=since).select_related("started_by")
+    return (found if quiet_too else found.exclude(QUIET)).annotate(at=F("started_at"), rank=Value(0))
 
 
-def present_issues(connection: StripeConnection, issues: Iterable[SyncIssue]) -> list[IssueRow]:
-    """Issues in words, with the customer each concerns; one query for all of them beside their own."""
-    found = list(issues)
-    stripe_ids = {issue.stripe_customer_id for issue in found if issue.stripe_customer_id}
-    attached = StripeCustomer.objects.filter(
-        connection=connection, stripe_id__in=stripe_ids, customer__isnull=False
-    ).select_related("customer")
-    customers = {row.stripe_id: row.customer for row in attached} if stripe_ids else {}
-    return [_issue(connection, issue, customers.get(issue.stripe_customer_id)) for issue in found]
+def narrowed(found: QuerySet[Any], *, kind: str, failed: tuple[str, ...]) -> QuerySet[Any]:
+    """Only one kind, only what ended in ``failed`` states; a kind nobody knows counts as none."""
+    if kind in dict(KINDS):
+        found = found.filter(kind=kind)
+    return found.filter(state__in=failed) if failed else found
 
 
-def _issue(connection: StripeConnection, issue: SyncIssue, customer: Customer | None) -> IssueRow:
-    text = ERRORS.get(issue.code)
-    add_rate_url = ""
-    if issue.code == "no_exchange_rate":
-        add_rate_url = f"{reverse('admin:integrations_exchangerate_add')}?currency={issue.object_id[:3].lower()}"
-    return IssueRow(
-        issue=issue,
-        what=_(text.what) if text else issue.code,
+def present_attempt(connection: StripeConnection, attempt: Attempt, customer: Customer | None) -> AttemptRow:
+    """An attempt in words."""
+    text = ERRORS.get(attempt.error_code)
+    return AttemptRow(
+        attempt=attempt,
+        status=STATUS[AttemptState(attempt.state)],
+        what=" ".join(part for part in (_(text.what) if text else "", attempt.error_detail) if part),
         next_step=_(text.next_step) if text else "",
-        url=links.record_url(connection, issue.object_type, issue.object_id),
+        url=links.customer_url(connection, attempt.stripe_customer_id) if attempt.stripe_customer_id else "",
         customer=customer,
-        add_rate_url=add_rate_url,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class RunPage:
-    """One run with all its issues, paged."""
-
-    row: RunRow
-    issues: list[IssueRow]
-    neighbours: Neighbours
-
-
-def present_run(request: HttpRequest, connection: StripeConnection, run: SyncRun) -> RunPage:
-    """A run and the records it could not read, or read with a warning."""
-    shown = page(SyncIssue.objects.filter(run=run), NEWEST_FIRST, size=ISSUES_SHOWN, **cursors(request))
-    return RunPage(
-        row=present(run),
-        issues=present_issues(connection, shown.rows),
-        neighbours=neighbours(request, shown),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class CallRow:
-    """One call to Stripe."""
-
-    call: ApiCall
-    is_token: bool
-
-    @property
-    def failed(self) -> bool:
-        """Whether it brought no usable answer."""
-        return self.call.status == 0 or self.call.status >= 400
-
-
-def last_calls(connection: StripeConnection) -> list[CallRow]:
-    """The last calls, newest first."""
-    calls = ApiCall.objects.filter(connection=connection).order_by("-at", "-id")[:LAST_CALLS]
-    return [CallRow(call, is_token_exchange(call.method, call.path)) for call in calls]

@@ -18,7 +18,7 @@ from integrations.models import (
 from integrations.stripe.api.permissions import PERMISSIONS, restricted_key_url
 from integrations.stripe.api.presets import preset_for
 from integrations.stripe.pages.addresses import redirect_address
-from integrations.stripe.pages.forms import KeyForm, ScopeForm, saved_scope
+from integrations.stripe.pages.forms import KeyForm, ScopeForm, SecretForm, saved_scope
 from integrations.stripe.pages.modes import wire_mode
 from integrations.stripe.pages.presenters.connection import (
     Stage,
@@ -29,6 +29,7 @@ from integrations.stripe.pages.presenters.connection import (
 )
 from integrations.stripe.pages.presenters.page import counts_of, render_page
 from integrations.stripe.pages.presenters.rates import old_rates
+from integrations.stripe.pages.presenters.realtime import present_realtime
 from integrations.stripe.pages.presenters.reasons import SKIPPED_SHORT
 from integrations.stripe.pages.presenters.runs import present, present_active, recent_runs
 from integrations.stripe.pages.presenters.setup import present_setup
@@ -98,6 +99,7 @@ def _known(
         context["setup"] = present_setup(connection, counts, previewed=previewed)
         context["import_url"] = import_address(request)
     if connection.is_connected:
+        context |= {"realtime": present_realtime(request, connection), "secret_form": SecretForm()}
         context |= _scope(request, connection, form, saves_at_once=stage == Stage.SETUP)
     return context
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from integrations.models import Mode, StripeConnection
 from integrations.permissions import CONNECT, READ_LOG
 from integrations.stripe.sync.counts import Counts, count
+from integrations.stripe.sync.kept import kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,8 @@ def known_connections(request: HttpRequest) -> dict[str, StripeConnection]:
 
 
 def counts_of(request: HttpRequest, connection: StripeConnection) -> Counts:
-    """The counts of today's mirror, computed once a request: page and sidebar show the same ones."""
-    kept: dict[str, Counts] = request.__dict__.setdefault("_stripe_counts", {})
-    if connection.mode not in kept:
-        kept[connection.mode] = count(connection)
-    return kept[connection.mode]
+    """The counts of today's mirror, looked up once a request: page and sidebar show the same ones."""
+    known: dict[str, Counts] = request.__dict__.setdefault("_stripe_counts", {})
+    if connection.mode not in known:
+        known[connection.mode] = kept(connection, "counts", count, Counts)
+    return known[connection.mode]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, total
-from integrations.stripe.pages.presenters.billing_card import ends_at, status_of
-from integrations.stripe.pages.presenters.rates import age
+from integrations.stripe.pages.presenters.billing_card import status_of
+from integrations.stripe.pages.presenters.upcoming import ends_at
 from integrations.stripe.rules.money import to_cents
-from integrations.stripe.rules.receipt import WHY_ZERO, Line
+from integrations.stripe.rules.receipt import WHY_ZERO, Line, as_read
 from integrations.stripe.rules.wording import money
-from integrations.stripe.sync import rates
 
 ENDED_SHOWN = 20
 
@@ -60,7 +60,7 @@ def present_receipt(billing: Billing) -> CustomerReceipt:
     mrr = billing.customer.mrr
     return CustomerReceipt(
         billing=billing,
-        blocks=[_block(each) for each in billing.live],
+        blocks=[_block(each, timezone.now().date()) for each in billing.live],
         ended=billing.ended[:ENDED_SHOWN],
         exact=money(exact, "usd"),
         rounding=_signed(mrr - exact),
@@ -69,7 +69,7 @@ def present_receipt(billing: Billing) -> CustomerReceipt:
     )
 
 
-def _block(subscription: BilledSubscription) -> ReceiptBlock:
+def _block(subscription: BilledSubscription, today: date) -> ReceiptBlock:
     status, text = status_of(subscription.data)
     receipt = subscription.receipt
     remark = ""
@@ -83,25 +83,19 @@ def _block(subscription: BilledSubscription) -> ReceiptBlock:
         subscription=subscription,
         status=status,
         status_text=text,
-        lines=[_line(line) for line in receipt.lines if line.kind != "zero"] if receipt else [],
+        lines=[_line(line, today) for line in receipt.lines if line.kind != "zero"] if receipt else [],
         remark=remark,
         sum=money(subscription.row.mrr, "usd"),
     )
 
 
-def _line(line: Line) -> ReceiptLine:
+def _line(stored: Line, today: date) -> ReceiptLine:
+    line = as_read(stored, today=today)
     if line.kind == "rate":
         effect = f"× {line.rate.normalize():f}" if line.rate is not None and line.rate < 10**6 else ""
     else:
         effect = money(line.usd, "usd") if line.usd is not None else "—"
-    return ReceiptLine(label=line.label, detail=_detail(line), effect=effect, is_zero=not line.usd)
-
-
-def _detail(line: Line) -> str:
-    """What a line says; rates of the ECB that are old say how old."""
-    if line.rate_source == "ecb" and line.rate_date is not None and rates.is_old(line.rate_date):
-        return f"{line.detail}, {age(line.rate_date)}"
-    return line.detail
+    return ReceiptLine(label=line.label, detail=line.detail, effect=effect, is_zero=not line.usd)
 
 
 def _signed(amount: Decimal) -> str:

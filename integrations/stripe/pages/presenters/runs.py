@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from integrations.errors import ERRORS
-from integrations.models import RunKind, RunState, StripeConnection, SyncRun
+from integrations.models import ConnectionState, RunKind, RunState, StripeConnection, SyncRun
 from integrations.stripe.sync import runs
 from integrations.stripe.sync.progress import Progress, progress
 
@@ -31,6 +31,7 @@ class ActiveRun:
     run: SyncRun
     progress: Progress
     silent_since: datetime | None
+    is_parked: bool = False
 
     @property
     def is_preview(self) -> bool:
@@ -70,8 +71,9 @@ def present_active(connection: StripeConnection, run: SyncRun | None = None) -> 
     if active is None or not active.is_active:
         return None
     found = progress(active)
-    silent = found.worker_silent
-    return ActiveRun(run=active, progress=found, silent_since=timezone.now() - silent if silent else None)
+    is_parked = active.state == RunState.QUEUED and connection.state == ConnectionState.REAUTHORIZE
+    silent = None if is_parked else found.worker_silent
+    return ActiveRun(active, found, timezone.now() - silent if silent else None, is_parked)
 
 
 def present(run: SyncRun) -> RunRow:

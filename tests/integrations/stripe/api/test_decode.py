@@ -90,8 +90,6 @@ def test_a_missing_field_is_named() -> None:
         ({"status": "x" * 5001}, "$.status"),
         ({"created": 10**12}, "$.created"),
         ({"start_date": -(10**12)}, "$.start_date"),
-        ({"customer": {"id": "cus_1", "metadata": {"a": "\0"}}}, "$.customer.metadata[...]"),
-        ({"customer": {"id": "cus_1", "metadata": {"\0": "a"}}}, "$.customer.metadata[...]"),
         ({"latest_invoice": {"id": "in_1", "created": 1, "currency": "usd", "total": 2**63}}, "$.latest_invoice.total"),
         (
             {"latest_invoice": {"id": "in_1", "created": 1, "currency": "usd", "attempt_count": 2**31}},

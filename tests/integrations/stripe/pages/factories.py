@@ -10,6 +10,9 @@ from django.utils import timezone
 
 from integrations.models import (
     ApiCall,
+    Attempt,
+    AttemptKind,
+    AttemptState,
     AuthKind,
     BillingSummary,
     ConnectionState,
@@ -81,6 +84,20 @@ class IssueFactory(factory.django.DjangoModelFactory[SyncIssue]):
     stripe_customer_id = factory.SelfAttribute("object_id")
     first_seen_at = factory.LazyFunction(timezone.now)
     last_seen_at = factory.SelfAttribute("first_seen_at")
+
+
+class AttemptFactory(factory.django.DjangoModelFactory[Attempt]):
+    """A poll that found three events."""
+
+    class Meta:
+        model = Attempt
+
+    connection = factory.SubFactory(ConnectionFactory)
+    kind = AttemptKind.POLL
+    state = AttemptState.SUCCEEDED
+    started_at = factory.LazyFunction(timezone.now)
+    finished_at = factory.LazyAttribute(lambda attempt: attempt.started_at + timedelta(seconds=2))
+    events = 3
 
 
 class ApiCallFactory(factory.django.DjangoModelFactory[ApiCall]):

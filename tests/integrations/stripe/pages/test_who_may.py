@@ -8,10 +8,16 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from integrations.models import DecisionJob, MatchDecision, Mode, StripeConnection
+from integrations.models import DecisionJob, MatchDecision, Mode, Notice, StripeConnection
 from integrations.stripe.pages.urls import urlpatterns
 from tests.factories import AdminFactory, CustomerFactory, OwnerFactory, StaffFactory, UserFactory
-from tests.integrations.stripe.pages.factories import ConnectionFactory, IssueFactory, RunFactory, StripeCustomerFactory
+from tests.integrations.stripe.pages.factories import (
+    AttemptFactory,
+    ConnectionFactory,
+    IssueFactory,
+    RunFactory,
+    StripeCustomerFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +36,7 @@ EVERYBODY_IN = {"member", "staff", "admin", "owner"}
 
 TABLE = [
     ("GET", "integration", LOG_READERS),
+    ("GET", "what_we_store", LOG_READERS),
     ("GET", "callback", ADMINS),
     ("POST", "connect", ADMINS),
     ("POST", "connect_key", ADMINS),
@@ -80,7 +87,14 @@ TABLE = [
     ("GET", "log", LOG_READERS),
     ("GET", "run_detail", LOG_READERS),
     ("GET", "calls", LOG_READERS),
+    ("GET", "drift", LOG_READERS),
     ("POST", "issue_retry", LOG_READERS),
+    ("POST", "issues_retry", LOG_READERS),
+    ("POST", "attempt_retry", LOG_READERS),
+    ("POST", "notice_dismiss", ADMINS),
+    ("POST", "secret_add", ADMINS),
+    ("POST", "rotation_finish", ADMINS),
+    ("POST", "secrets_forget", ADMINS),
     ("GET", "receipt", EVERYBODY_IN),
     ("GET", "customer_decisions", EVERYBODY_IN),
     ("POST", "resync", EVERYBODY_IN),
@@ -93,8 +107,8 @@ WITHOUT_A_GROUP = ("decide_keep_merged", "decide_link", "decide_suggested", "dec
 def address(view: str) -> str:
     """The address of a view, with rows behind it."""
     connection = ConnectionFactory(mode=Mode.TEST, state="disconnected")
-    if view == "callback":
-        return reverse("stripe:callback")
+    if view in ("callback", "what_we_store"):
+        return reverse(f"stripe:{view}")
     if view == "ambiguous_group" or view.startswith("decide_"):
         return deciding_address(view, connection)
     if view in ("receipt", "resync", "customer_decisions"):
@@ -104,6 +118,10 @@ def address(view: str) -> str:
     arguments: list[Any] = [connection.mode]
     if view in ("run_cancel", "run_detail"):
         arguments.append(RunFactory(connection=connection).pk)
+    if view == "attempt_retry":
+        arguments.append(AttemptFactory(connection=connection, stripe_customer_id="cus_1").pk)
+    if view == "notice_dismiss":
+        arguments.append(Notice.objects.create(connection=connection, kind="drift", about="x").pk)
     if view == "issue_retry":
         arguments.append(IssueFactory(connection=connection).pk)
     if view == "job":
@@ -156,12 +174,31 @@ def test_only_the_people_named_get_in(client: Client, method: str, view: str, al
         assert response.status_code in (403, 404)
 
 
+SIGNED = {"webhook", "account_webhook"}
+"""Open to whoever holds a signing secret; test_webhooks.py has them."""
+
+
 def test_the_table_names_every_view() -> None:
-    assert {pattern.name for pattern in urlpatterns} == {view for _method, view, _allowed in TABLE}
+    assert {pattern.name for pattern in urlpatterns} == {view for _method, view, _allowed in TABLE} | SIGNED
 
 
 @pytest.mark.parametrize(
-    "view", ["connect", "connect_key", "recheck", "options", "run_cancel", "issue_retry", "resync"]
+    "view",
+    [
+        "connect",
+        "connect_key",
+        "recheck",
+        "options",
+        "run_cancel",
+        "issue_retry",
+        "issues_retry",
+        "attempt_retry",
+        "notice_dismiss",
+        "secret_add",
+        "rotation_finish",
+        "secrets_forget",
+        "resync",
+    ],
 )
 def test_what_changes_something_is_never_a_link(client: Client, view: str) -> None:
     client.force_login(OwnerFactory())
@@ -175,12 +212,22 @@ def test_a_change_needs_the_form_of_our_own_page() -> None:
 
 
 @pytest.mark.parametrize(
-    "view", ["run_cancel", "run_detail", "issue_retry", "job", "decide_ignore", "decide_create", "decide_link"]
+    "view",
+    [
+        "run_cancel",
+        "run_detail",
+        "issue_retry",
+        "attempt_retry",
+        "notice_dismiss",
+        "job",
+        "decide_ignore",
+        "decide_link",
+    ],
 )
 def test_a_row_of_the_other_mode_is_not_found(client: Client, view: str) -> None:
     client.force_login(OwnerFactory())
     url = address(view).replace("/test/", "/live/")
-    method = "POST" if view in ("run_cancel", "issue_retry") else "GET"
+    method = "GET" if view == "run_detail" or view == "job" or view.startswith("decide_") else "POST"
     assert client.generic(method, url).status_code == 404
 
 

@@ -7,9 +7,11 @@ import pytest
 from msgspec import UNSET
 
 from integrations.stripe.api.objects import CouponCurrencyOption, Discount
+from integrations.stripe.rules.discounts import Ruling, judge
 from integrations.stripe.rules.moments import moment
 from integrations.stripe.rules.mrr import Catalog
 from tests.integrations.stripe.rules.builders import (
+    NOW,
     a_coupon,
     a_discount,
     a_price,
@@ -282,6 +284,34 @@ def test_a_coupon_that_makes_no_sense_leaves_the_items_it_touches_without_a_figu
 
 def test_an_unreadable_discount_that_touches_nothing_is_no_problem() -> None:
     assert monthly(a_subscription(an_item(a_price(amount=0)), discounts=["di_9"])) == 0
+
+
+@pytest.mark.parametrize(
+    ("discount", "effect"),
+    [
+        (percent_off("10"), "reduce"),
+        (percent_off("10", duration="once"), "none"),
+        (amount_off(100, "eur", currency_options={}), "left_out"),
+        ("di_1", "unreadable"),
+    ],
+)
+def test_a_ruling_says_what_becomes_of_a_discount(discount: Any, effect: str) -> None:
+    assert judge(discount, currency="usd", coupons={}, now=NOW, of_item=False).effect == effect
+
+
+def test_a_ruling_about_a_bare_discount_knows_neither_coupon_nor_amount() -> None:
+    ruling = judge("di_1", currency="usd", coupons={}, now=NOW, of_item=True)
+    assert (ruling.discount, ruling.coupon, ruling.label, ruling.percent, ruling.amount) == (
+        "di_1",
+        "",
+        "di_1",
+        None,
+        None,
+    )
+    assert judge(a_discount(None), currency="usd", coupons={}, now=NOW, of_item=True).coupon == ""
+    assert Ruling(effect="none", discount="di_1", label="x") == Ruling(
+        effect="none", discount="di_1", label="x", coupon="", detail=""
+    )
 
 
 # Step 9: in force

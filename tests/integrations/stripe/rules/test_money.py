@@ -5,7 +5,7 @@ from decimal import Decimal, localcontext
 
 import pytest
 
-from integrations.stripe.rules.money import Rate, Rates, cross_rate, minor_units, store_places, to_cents
+from integrations.stripe.rules.money import Rate, Rates, cross_rate, minor_units, old_rate_days, store_places, to_cents
 
 ZERO_DECIMAL = ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"]
 THREE_DECIMAL = ["bhd", "jod", "kwd", "omr", "tnd"]
@@ -56,6 +56,14 @@ def test_rates_below_one_are_rates() -> None:
 def test_a_rate_that_is_not_above_zero_is_refused(usd: str, units: str) -> None:
     with pytest.raises(ValueError, match="above zero"):
         cross_rate(Decimal(usd), Decimal(units))
+
+
+@pytest.mark.parametrize(
+    ("today", "days"),
+    [(date(2026, 10, 30), None), (date(2026, 11, 6), None), (date(2026, 11, 7), 8), (date(2026, 12, 30), 61)],
+)
+def test_rates_older_than_a_week_have_an_age(today: date, days: int | None) -> None:
+    assert old_rate_days(date(2026, 10, 30), today) == days
 
 
 @pytest.mark.parametrize(

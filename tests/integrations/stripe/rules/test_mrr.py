@@ -9,6 +9,7 @@ import pytest
 from integrations.stripe.api.objects import PauseCollection, PriceCurrencyOption, SubscriptionItems
 from integrations.stripe.rules.money import Rate, Rates, store_places, to_cents
 from integrations.stripe.rules.mrr import Catalog
+from integrations.stripe.rules.problems import NAMES_ONLY
 from tests.integrations.stripe.rules.builders import (
     NOW,
     a_price,
@@ -206,6 +207,11 @@ HUGE = 10**18
         an_item(a_price(amount=HUGE)),
         an_item(a_price(amount="1E+400000")),
         an_item(a_price(amount=-HUGE)),
+        an_item(a_price(amount=0), HUGE),
+        an_item(a_price(amount=10**17, interval="year")),
+        an_item(a_price(amount=-(10**17))),
+        an_item(a_tiered_price("volume", [a_tier(None, HUGE, 1 - HUGE)])),
+        an_item(a_tiered_price("volume", [a_tier(None, -HUGE, HUGE - 1)])),
         an_item(a_price(amount=HUGE - 1), 1000),
         an_item(a_price(amount=1 - HUGE), 1000),
         an_item(a_price(count=0)),
@@ -394,6 +400,42 @@ def test_a_subscription_is_never_below_zero() -> None:
 def test_a_list_of_items_that_was_not_read_to_its_end_is_flagged() -> None:
     result = reckon(a_subscription(items=SubscriptionItems(data=[an_item()], has_more=True)))
     assert (result.amount, codes(result)) == (10, ["invalid_response"])
+
+
+@pytest.mark.parametrize("status", ["active", "past_due", "trialing", "paused"])
+def test_a_live_subscription_without_items_is_flagged(status: str) -> None:
+    result = reckon(a_subscription(items=SubscriptionItems(data=[]), status=status))
+    assert (result.amount, codes(result), result.problems[0].subject) == (0, ["invalid_response"], "sub_1")
+
+
+def test_an_ended_subscription_is_not_asked_for_items_or_products() -> None:
+    ended = a_subscription(items=SubscriptionItems(data=[]), status="canceled")
+    assert reckon(ended).problems == ()
+    assert reckon(a_subscription(status="canceled"), catalog=Catalog(has_all_products=True)).problems == ()
+
+
+# Names
+
+
+def test_a_product_that_is_gone_is_flagged_and_costs_nothing_but_its_name() -> None:
+    items = [
+        an_item(a_price(f"price_{product}", product=f"prod_{product}"), item_id=f"si_{number}")
+        for number, product in enumerate(["a", "b", "b"])
+    ]
+    known = Catalog(product_names={"prod_a": "A"}, has_all_products=True)
+    result = reckon(a_subscription(*items), catalog=known)
+    assert (result.amount, result.receipt.why_zero) == (30, "")
+    assert [(each.code, each.subject) for each in result.problems] == [("record_gone", "prod_b")]
+
+
+def test_a_product_that_is_gone_is_no_reason_to_count_zero() -> None:
+    result = reckon(a_subscription(an_item(a_price(amount=0))), catalog=Catalog(has_all_products=True))
+    assert (codes(result), result.receipt.why_zero) == (["record_gone"], "free")
+    assert frozenset(codes(result)) == NAMES_ONLY
+
+
+def test_products_that_were_not_all_read_are_not_missed() -> None:
+    assert reckon(a_subscription(), catalog=Catalog(product_names={})).problems == ()
 
 
 @pytest.mark.parametrize(

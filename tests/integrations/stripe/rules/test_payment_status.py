@@ -5,6 +5,7 @@ from decimal import Decimal
 from itertools import permutations
 from typing import Any
 
+import msgspec
 import pytest
 
 from integrations.stripe.api.objects import (
@@ -56,6 +57,7 @@ def rows(status: str, expected: str, pis: list[str | None], attempts: list[int],
         *rows("void", "next", [UNKNOWN, METHOD], [0, 3]),
         *rows("paid", "paid", [UNKNOWN, SUCCEEDED, METHOD], [0, 3]),
         *rows("paid", "paid", [UNKNOWN], [0], amount_due=0),
+        *rows("open", "failing", [METHOD], [1], amount_remaining=1),
         *rows("open", "paid", ALL_INTENTS, [0, 3], amount_remaining=0),
         *rows("open", "paid", [METHOD], [3], amount_remaining=0, **SENT, **DUE),
         # charged automatically
@@ -337,6 +339,7 @@ def test_an_invoice_without_a_customer_has_none_in_its_reason() -> None:
         ({"attempt_count": 1}, CONFIRM, "Paying invoice ACME-1 waits for confirmation, $20 open"),
         ({"amount_remaining": 0}, METHOD, "Nothing is left to pay on invoice ACME-1"),
         ({"status": "paid"}, METHOD, "Invoice ACME-1 is paid"),
+        ({"status": "paid", "amount_due": 1}, METHOD, "Invoice ACME-1 is paid"),
         ({"status": "paid", "amount_due": 0}, METHOD, "Invoice ACME-1 is paid; nothing was charged"),
         ({"status": "paid", "number": None}, METHOD, "Invoice in_1 is paid"),
         ({"due_date": at(days=-2)}, SUCCEEDED, "Invoice ACME-1 is partly paid, due since 20 Nov 2026, $20 open"),
@@ -359,7 +362,14 @@ def test_the_reason_reads_as_a_sentence(fields: dict[str, Any], pi: str, text: s
 
 def test_a_reason_without_an_invoice_is_otherwise_empty() -> None:
     reason = statuses().reason
-    assert (reason.amount_due, reason.amount_remaining, reason.attempts, reason.outside_scope) == (0, 0, 0, False)
+    assert msgspec.structs.asdict(reason) == {
+        **dict.fromkeys(("invoice", "number", "status", "currency", "customer", "subscription"), ""),
+        **dict.fromkeys(("created", "due_date", "next_attempt")),
+        **dict.fromkeys(("amount_due", "amount_remaining", "attempts"), 0),
+        "why": "no_invoice",
+        "message": "No invoice says anything about paying yet",
+        "outside_scope": False,
+    }
 
 
 def test_a_fallback_reads_as_a_sentence_too() -> None:

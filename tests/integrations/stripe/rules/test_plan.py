@@ -99,6 +99,12 @@ def test_a_price_read_by_itself_speaks_before_the_copy_in_the_subscription() -> 
     assert plan(subscription, prices=prices, product_names={}) == Plan("new_monthly", "New")
 
 
+@pytest.mark.parametrize("known", ["prod_growth", "prod_new"], ids=["of the copy", "of the price itself"])
+def test_either_product_of_a_price_that_moved_to_another_may_name_it(known: str) -> None:
+    prices = {"price_growth": a_price(product="prod_new")}
+    assert plan_value(a_subscription(), prices=prices, product_names={known: "Growth"}) == "Growth"
+
+
 def test_a_subscription_without_items_has_no_plan() -> None:
     subscription = a_subscription()
     empty = a_subscription(items=type(subscription.items)(data=[]))

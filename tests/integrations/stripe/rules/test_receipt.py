@@ -1,5 +1,6 @@
 """The receipt: a line for each step, adding up to the figure (docs/rules.md section 4)."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from integrations.stripe.api.objects import Product, SubscriptionItems
 from integrations.stripe.rules.mrr import Catalog
-from integrations.stripe.rules.receipt import WHY_ZERO, Line, Receipt
+from integrations.stripe.rules.receipt import WHY_ZERO, Line, Receipt, as_read
 from tests.integrations.stripe.rules.builders import (
     RATE_DAY,
     a_coupon,
@@ -144,23 +145,30 @@ def test_a_discount_of_the_customer_says_so() -> None:
 def test_inclusive_tax_is_taken_out_in_a_line() -> None:
     item = an_item(a_price(amount=12000), tax_rates=[a_tax("20", inclusive=True, name="German VAT")])
     line = lines(a_subscription(item))[1]
-    assert (line.kind, line.label, line.detail, line.amount, line.usd) == (
-        "tax",
-        "German VAT",
-        "20 % included, taken out",
-        -20,
-        -20,
+    assert line == Line(
+        kind="tax",
+        label="German VAT",
+        detail="20 % included, taken out",
+        amount=Decimal(-20),
+        currency="usd",
+        interval="month",
+        usd=Decimal(-20),
+        item="si_1",
+        price="price_growth",
     )
 
 
 def test_exclusive_tax_is_mentioned_and_changes_nothing() -> None:
     rates = [a_tax("7", inclusive=False, name=""), a_tax("1.5", inclusive=False, name="City")]
     line = lines(a_subscription(an_item(tax_rates=rates)))[1]
-    assert (line.label, line.detail, line.amount, line.usd) == (
-        "Tax, City",
-        "7 % + 1.5 % comes on top and never counts",
-        None,
-        0,
+    assert line == Line(
+        kind="tax",
+        label="Tax, City",
+        detail="7 % + 1.5 % comes on top and never counts",
+        interval="month",
+        usd=Decimal(0),
+        item="si_1",
+        price="price_growth",
     )
 
 
@@ -189,6 +197,44 @@ def test_a_converted_receipt_names_rate_day_and_source(currency: str, rate: str,
         rate_date=RATE_DAY,
         rate_source=source,
     )
+
+
+def test_an_old_rate_says_its_age_when_it_is_read() -> None:
+    line = lines(a_subscription(an_item(a_price(currency="eur")), currency="eur"))[-1]
+    detail = "1 EUR = 1.25 USD, ECB, 30 Oct 2026"
+    assert as_read(line, today=date(2026, 11, 6)).detail == detail
+    assert as_read(line, today=date(2026, 11, 24)).detail == f"{detail}, 25 days old"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        lines(a_subscription(an_item(a_price(currency="kwd")), currency="kwd"))[-1],
+        lines(a_subscription())[0],
+        Line(kind="rate", label="Exchange rate", rate_source="ecb"),
+    ],
+    ids=["entered by an admin", "no rate", "no date"],
+)
+def test_nothing_else_on_a_receipt_grows_old(line: Line) -> None:
+    assert as_read(line, today=date(2030, 1, 1)) == line
+
+
+def test_what_a_line_does_not_have_is_left_out_of_storage() -> None:
+    assert msgspec.to_builtins(Line(kind="note", label="Seats")) == {"kind": "note", "label": "Seats"}
+    empty = Line(
+        kind="note",
+        label="Seats",
+        detail="",
+        currency="",
+        interval="",
+        item="",
+        price="",
+        discount="",
+        coupon="",
+        rate_source="",
+        problem="",
+    )
+    assert msgspec.to_builtins(empty) == {"kind": "note", "label": "Seats"}
 
 
 def test_a_missing_rate_leaves_the_lines_without_an_effect_in_dollars() -> None:

@@ -6,7 +6,16 @@ from decimal import Decimal
 import pytest
 
 from integrations.stripe.rules.moments import earliest, is_later, moment
-from integrations.stripe.rules.wording import day, division, money, percent, period, short_money
+from integrations.stripe.rules.wording import (
+    day,
+    division,
+    minor_money,
+    money,
+    percent,
+    period,
+    short_money,
+    significant,
+)
 from tests.integrations.stripe.rules.builders import NOW, at
 
 
@@ -20,12 +29,20 @@ from tests.integrations.stripe.rules.builders import NOW, at
         ("1.5", "kwd", "KWD 1.500"),
         ("0.0035", "usd", "$0.0035"),
         ("-20", "usd", "−$20.00"),
+        ("0", "usd", "$0.00"),
         ("1E+3", "usd", "$1,000.00"),
         ("1E-400", "usd", "$0.000000000000"),
     ],
 )
 def test_amounts_carry_their_currency_and_as_many_places_as_they_need(amount: str, currency: str, text: str) -> None:
     assert money(Decimal(amount), currency) == text
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "text"), [(12345, "usd", "$123.45"), (1200, "jpy", "JPY 1,200"), (1500, "kwd", "KWD 1.500")]
+)
+def test_minor_amounts_are_divided_as_their_currency_wants(minor: int, currency: str, text: str) -> None:
+    assert minor_money(minor, currency) == text
 
 
 def test_dates_name_every_month_in_english() -> None:
@@ -36,6 +53,21 @@ def test_dates_name_every_month_in_english() -> None:
 @pytest.mark.parametrize(("amount", "text"), [("1400", "$1,400"), ("1400.50", "$1,400.50")])
 def test_sentences_show_cents_only_when_they_are_not_zero(amount: str, text: str) -> None:
     assert short_money(Decimal(amount), "usd") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("1.25000", "1.25"),
+        ("1500", "1500"),
+        ("0.0071114869", "0.00711149"),
+        ("1.2345675", "1.23457"),
+        ("1.2345650", "1.23457"),
+        ("1.2345649", "1.23456"),
+    ],
+)
+def test_rates_have_six_significant_digits_and_no_trailing_zeros(value: str, text: str) -> None:
+    assert significant(Decimal(value)) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [("10", "10 %"), ("12.50", "12.5 %"), ("100", "100 %")])

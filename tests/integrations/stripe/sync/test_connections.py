@@ -21,7 +21,7 @@ from integrations.models import (
     StripePrice,
     StripeProduct,
 )
-from integrations.stripe.sync import connections
+from integrations.stripe.sync import connections, polling
 from sandbox.accounts import FIELDNOTE, OTHER
 from sandbox.testing import Running
 from tests.factories import AdminFactory, CustomerFactory
@@ -345,6 +345,7 @@ def test_what_was_cleared_comes_back_with_the_next_connection(stripe: Running, c
 def test_deleting_the_mirror_leaves_no_row_of_the_account(stripe: Running, crm: None) -> None:
     connection = connect_app(stripe)
     sync(connection)
+    polling.poll(connection)
     connections.disconnect(connection, actor=None)
     connections.delete_mirror(connection, actor=None)
 
@@ -353,3 +354,4 @@ def test_deleting_the_mirror_leaves_no_row_of_the_account(stripe: Running, crm: 
             cursor.execute(f"SELECT count(*) FROM integrations_{table}")  # noqa: S608 - our own names
             assert cursor.fetchone() == (0,), table
     assert (connection.account_id, connection.account_name, connection.last_full_sync_at) == ("", "", None)
+    assert (connection.events_polled_at, connection.attempts.count()) == (None, 0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from customers.models import Customer
@@ -17,7 +20,8 @@ from integrations.models import (
     SyncIssue,
     SyncRun,
 )
-from integrations.stripe.sync import counts, runs
+from integrations.stripe.sync import counts, progress, runs
+from integrations.stripe.sync.refresh import retry_issue
 from sandbox.testing import Running
 from tests.integrations.stripe.sync.conftest import PAGED
 from tests.integrations.stripe.sync.syncing import EIGHT, FOUR, billing, connect, go_on, mirror, start, sync
@@ -144,7 +148,7 @@ def test_access_that_ends_in_mid_run_asks_for_reauthorisation_and_keeps_the_chec
     run = sync(connection)
     connection.refresh_from_db()
 
-    assert (run.state, run.error_code) == (RunState.FAILED, "reauthorize")
+    assert (run.state, run.error_code) == (RunState.QUEUED, "reauthorize")
     assert connection.state == ConnectionState.REAUTHORIZE
     assert connection.state_reason
     assert 0 < run.read < PAGED
@@ -158,7 +162,7 @@ def test_a_revoked_key_asks_for_reauthorisation(stripe: Running) -> None:
     run = sync(connection)
     connection.refresh_from_db()
 
-    assert (run.state, run.error_code) == (RunState.FAILED, "reauthorize")
+    assert (run.state, run.error_code) == (RunState.QUEUED, "reauthorize")
     assert connection.state == ConnectionState.REAUTHORIZE
 
 
@@ -222,20 +226,93 @@ def test_a_stripe_that_cannot_be_reached_fails_the_run_with_that_reason(stripe: 
     assert connection.state == ConnectionState.CONNECTED
 
 
-@pytest.mark.parametrize("kind", ["500", "429"])
-def test_a_stripe_that_stays_in_trouble_fails_the_run_with_that_reason(
-    stripe: Running, settings: Settings, kind: str
-) -> None:
+def test_a_stripe_that_stays_in_trouble_fails_the_run_with_that_reason(stripe: Running, settings: Settings) -> None:
     settings.STRIPE_RETRY_TRIES = 2
     connection = connect(stripe)
-    options: dict[str, Any] = {"retry_after": 0.01} if kind == "429" else {}
-    stripe.fault(kind, times=0, **options, **walked("subscriptions"))
+    stripe.fault("500", times=0, **walked("subscriptions"))
     run = sync(connection)
 
-    assert (run.state, run.error_code) == (RunState.FAILED, {"500": "stripe_unavailable", "429": "rate_limited"}[kind])
+    assert (run.state, run.error_code) == (RunState.FAILED, "stripe_unavailable")
     assert StripeProduct.objects.exists()
     # Three lists of the catalogue; then two tries, in the slice that read them and in three in which nothing moved.
     assert run.api_requests == 3 + 2 * (1 + 3)
+
+
+@pytest.mark.parametrize("retry_after", [30, 90, None])
+def test_being_turned_away_for_minutes_makes_the_run_wait_and_say_until_when(
+    stripe: Running, settings: Settings, monkeypatch: pytest.MonkeyPatch, retry_after: int | None
+) -> None:
+    settings.STRIPE_RETRY_TRIES = 2
+    settings.STRIPE_RETRY_BASE_SECONDS = 2
+    monkeypatch.setattr("integrations.stripe.sync.work.SLICE_SECONDS", 1)
+    connection = connect(stripe)
+    stripe.fault("429", times=0, **({"retry_after": retry_after} if retry_after else {}), **walked("subscriptions"))
+    run = start(connection)
+    for _number in range(5):
+        SyncRun.objects.filter(pk=run.pk).update(lease_until=Now())
+        runs.continue_run(run.pk, queue=False)
+    run.refresh_from_db()
+    until = progress.progress(run).waits_until
+
+    assert (run.state, run.error_code) == (RunState.RUNNING, "rate_limited")
+    assert until is not None
+    assert (until - timezone.now()).total_seconds() > (retry_after or 1) - 5
+    assert not runs.continue_run(run.pk, queue=False), "nobody claims it before then"
+    assert runs.unattended() == []
+
+    stripe.clear_faults()
+    SyncRun.objects.filter(pk=run.pk).update(lease_until=Now() - timedelta(seconds=1))
+    assert runs.unattended() == [run.pk]
+    assert go_on(run).state == RunState.SUCCEEDED
+
+
+def test_waiting_for_an_hour_in_vain_ends_the_run(stripe: Running, settings: Settings) -> None:
+    settings.STRIPE_RETRY_TRIES = 1
+    connection = connect(stripe)
+    stripe.fault("429", times=0, retry_after=0.01, **walked("products"))
+    run = start(connection)
+    SyncRun.objects.filter(pk=run.pk).update(started_at=Now() - timedelta(hours=2))
+    run = go_on(run)
+
+    assert (run.state, run.error_code) == (RunState.FAILED, "rate_limited")
+
+
+def test_a_run_that_waits_is_cancelled_at_once(stripe: Running, settings: Settings) -> None:
+    settings.STRIPE_RETRY_TRIES = 1
+    connection = connect(stripe)
+    stripe.fault("429", times=0, retry_after=600, **walked("products"))
+    run = start(connection)
+    runs.continue_run(run.pk, queue=False)
+    runs.cancel(run, actor=None)
+    run.refresh_from_db()
+
+    assert run.state == RunState.CANCELLED
+
+
+@pytest.mark.parametrize("kind", ["500", "timeout", "html"])
+def test_a_record_that_never_answers_is_one_issue_and_the_rest_is_read(
+    stripe: Running, crm: None, settings: Settings, kind: str
+) -> None:
+    settings.STRIPE_TIMEOUT_SECONDS = 0.5
+    settings.STRIPE_RETRY_TRIES = 2
+    connection = connect(stripe)
+    sync(connection)
+    gone = StripeSubscription.objects.filter(live=True).order_by("stripe_id")[:3]
+    for one in gone:
+        stripe.delete("subscriptions", one.stripe_id, event="none")
+    stripe.fault(kind, f"/v1/subscriptions/{gone[1].stripe_id}", times=0)
+    run = sync(connection)
+
+    (issue,) = SyncIssue.objects.filter(run=run, state="open", severity="error")
+    assert run.state == RunState.PARTIAL
+    assert (issue.object_id, issue.stripe_customer_id) == (gone[1].stripe_id, gone[1].customer_id)
+    ids = [one.stripe_id for one in gone]
+    still_live = StripeSubscription.objects.filter(stripe_id__in=ids, live=True).values_list("stripe_id", flat=True)
+    assert list(still_live) == [ids[1]]
+
+    stripe.clear_faults()
+    retry_issue(issue, actor=None)
+    assert (issue.state, StripeSubscription.objects.filter(stripe_id__in=ids, live=True).count()) == ("resolved", 0)
 
 
 def test_waiting_longer_than_a_slice_fails_with_what_was_waited_for(

@@ -21,16 +21,20 @@ from tests.integrations.stripe.sync.syncing import FIELDS, connect, crm_rows, im
 pytestmark = pytest.mark.django_db  # makes pytest-django set the database up, which `synced` fills before any test
 
 SUBSCRIPTIONS = 2000
-KEYS = ("rk_live_all", "rk_live_four", "rk_live_four_noexpand")
+MOST_REQUESTS = {"rk_live_all": 50, "rk_live_four": 47, "rk_live_four_noexpand": 190}
+"""For 20 pages of subscriptions: with everything, with four permissions, and without any expansion."""
+KEYS = tuple(MOST_REQUESTS)
 
 
 @dataclass
 class Synced:
     """What one key's sync left behind; plain values, so that the rows need not stay."""
 
+    key: str
     state: str
     again: tuple[str, int]
     numbers: dict[str, int]
+    requests: int
     fields: dict[str, tuple[Any, ...]]
     flags: dict[str, list[str]]
     unmatched: set[str]
@@ -65,9 +69,11 @@ def sync_with(stripe: Running, key: str) -> Synced:
     again = sync(connection)
     customers = Customer.objects.order_by("pk")
     return Synced(
+        key=key,
         state=run.state,
         again=(again.state, again.rows_written),
         numbers={name: getattr(run, name) for name in (*NUMBERS, "read", "warnings")},
+        requests=run.api_requests,
         fields={domain: tuple(values) for domain, *values in customers.values_list("domain", *FIELDS)},
         flags=dict(customers.values_list("domain", "billing_flags")),
         unmatched=set(StripeCustomer.objects.exclude(match_state="matched").values_list("email_domain", flat=True)),
@@ -129,6 +135,10 @@ def test_the_counts_add_up(synced: Synced) -> None:
 
 def test_a_second_run_over_unchanged_data_writes_no_mirror_row(synced: Synced) -> None:
     assert synced.again == ("succeeded", 0)
+
+
+def test_what_the_lists_leave_out_takes_few_requests(synced: Synced) -> None:
+    assert synced.requests <= MOST_REQUESTS[synced.key]
 
 
 def test_nothing_but_get_was_sent(synced: Synced) -> None:

@@ -195,7 +195,7 @@ def test_the_random_accounts_meet_every_status(empty: Running) -> None:
 def test_paging_paid_invoices_says_the_same_as_reading_them_one_by_one(
     account: Account, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("integrations.stripe.sync.invoices.WORTH_PAGING", 1)
+    monkeypatch.setattr("integrations.stripe.sync.paid_invoices.WORTH_PAGING", 1)
     run = sync(connect(account.stripe, key))
 
     assert run.state == RunState.SUCCEEDED
@@ -204,6 +204,7 @@ def test_paging_paid_invoices_says_the_same_as_reading_them_one_by_one(
 
 def test_the_run_says_how_many_single_reads_it_needed(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "KEPT", 1000)
+    monkeypatch.setattr("integrations.stripe.sync.paid_invoices.WORTH_PAGING", 1000)
     connection = connect(account.stripe)
     ApiCall.objects.all().delete()
     run = sync(connection)
@@ -254,6 +255,52 @@ def test_a_newer_paid_one_off_overtakes_a_failing_invoice(one: Account) -> None:
 
     assert (found(), run.own_reads) == ({"company0.com": "paid"}, 1)
     assert Customer.objects.get().billing_flags == ["older_invoice_open"]
+
+
+def add_failing(account: Account, number: int, *, days_ago: int = 5) -> None:
+    """A further customer, whose newest invoice fails after one that was paid last month."""
+    CustomerFactory(domain=f"failing{number}.com")
+    customer_id, created = f"cus_failing{number}", account.now - 400 * DAY
+    email = f"billing@failing{number}.com"
+    account.stripe.put("customers", customer_id, {"email": email, "created": created}, event="none")
+    items = [{"price": "price_growth"}]
+    value = {"customer": customer_id, "currency": "usd", "created": created, "status": "active", "items": items}
+    account.stripe.put("subscriptions", f"sub_failing{number}", value, event="none")
+    put(account, f"in_failing{number}_paid", days_ago + 30, "paid", customer=customer_id)
+    put(account, f"in_failing{number}_open", days_ago, "open", customer=customer_id, attempt_count=2)
+
+
+def paid_pages(account: Account) -> int:
+    """How many pages of paid invoices were asked for, of nobody in particular."""
+    asked = [dict(request["query"]) for request in account.stripe.requests()["recent"]]
+    return sum(query.get("status") == "paid" and "customer" not in query for query in asked)
+
+
+def test_one_page_of_paid_invoices_is_read_instead_of_every_customer_that_waits_for_one(one: Account) -> None:
+    for number in range(5):
+        add_failing(one, number)
+    connection = connect(one.stripe)
+    one.stripe.reset_requests()
+    run = sync(connection)
+
+    assert (run.own_reads, paid_pages(one)) == (0, 1)
+    assert {domain: status for domain, status in found().items() if domain.startswith("failing")} == {
+        f"failing{number}.com": "failing" for number in range(5)
+    }
+
+
+def test_paging_stops_where_more_pages_would_cost_more_than_they_save(one: Account) -> None:
+    put(one, "in_latest", 1, "paid", subscription="sub_0000")
+    for number in range(320):  # eight a day: the failing ones lie sixteen pages back
+        put(one, f"in_history{number:03d}", 2, "paid", created=one.now - 2 * DAY - number * DAY // 8)
+    for number in range(4):
+        add_failing(one, number, days_ago=200)
+    connection = connect(one.stripe)
+    one.stripe.reset_requests()
+    run = sync(connection)
+
+    assert (run.own_reads, paid_pages(one)) == (4, 1)
+    assert set(found().values()) == {"paid", "failing"}
 
 
 def test_a_paid_invoice_that_only_a_due_date_will_ask_for_is_read_today(one: Account) -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import psutil
 import pytest
 from django.conf import settings
 from django.db import connection as database
@@ -210,3 +211,29 @@ def test_a_killed_worker_keeps_nobody_from_starting_over_by_hand(desk: Desk) -> 
     assert again.state == RunState.SUCCEEDED
     assert StripeConnection.objects.get().last_full_sync_at is not None
     assert start(desk.connection).pk > again.pk
+
+
+def works_on_stripe(worker: subprocess.Popen[str], stripe: Running) -> bool:
+    """Whether some process of this worker is connected to the sandbox."""
+    port = int(stripe.url.rpartition(":")[2])
+    try:
+        family = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
+        return any(each.raddr and each.raddr.port == port for one in family for each in one.net_connections("tcp"))
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_of_two_machines_the_other_goes_on_when_one_is_lost(desk: Desk) -> None:
+    expected = desk.undisturbed()
+    desk.hold_up_the_third_page()
+    with desk.running("worker") as first, desk.running("worker") as second:
+        run = runs.start(desk.connection, kind=RunKind.FULL, actor=None)
+        wait_for(half_read, seconds=60)
+        [lost] = [worker for worker in (first, second) if works_on_stripe(worker, desk.stripe)]
+        kill(lost)
+        let_the_lease_end(run)
+        housekeeping.watchdog()  # what the schedule of either does each minute
+        wait_for(lambda: ended(run), seconds=60)
+
+    assert run.state == RunState.SUCCEEDED
+    assert desk.state(run) == expected

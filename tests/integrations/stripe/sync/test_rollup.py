@@ -23,6 +23,7 @@ from integrations.models import (
     StripeConnection,
     StripeCustomer,
     StripeSubscription,
+    SyncIssue,
 )
 from integrations.stripe.sync import derive, match
 from integrations.stripe.sync.explain import explain
@@ -403,6 +404,65 @@ def test_a_due_date_that_passes_is_announced(live: StripeConnection, acme: Custo
     derive_all(live)
 
     assert (five(acme)[2], acme.next_change_at) == ("none", due)
+
+
+def discounted(live: StripeConnection, stripe_id: str, ends: datetime, **fields: Any) -> StripeSubscription:
+    """A subscription with half off until then."""
+    coupon = {"id": "C", "duration": "repeating", "percent_off": "50", "applies_to": None}
+    discount = {"id": "di_1", "source": {"coupon": coupon}, "end": int(ends.timestamp())}
+    owner = StripeCustomerFactory(connection=live, stripe_id=stripe_id, email=f"a@{stripe_id.removeprefix('cus_')}.com")
+    return StripeSubscriptionFactory(owner=owner, extra={"discounts": [discount]}, **fields)
+
+
+def test_what_no_customer_shows_moves_with_the_clock_too(live: StripeConnection, acme: Customer) -> None:
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    unmatched = discounted(live, "cus_unmatched", ends)
+    CustomerFactory(domain="outside.com")
+    outside = discounted(live, "cus_outside", ends, lookup_key="addon")
+    ScopeFilter.objects.create(connection=live, kind="lookup_key", value="growth_monthly")
+    derive_all(live)
+
+    assert derive.clock_ticked(live, now=ends) == {}
+
+    for subscription in (unmatched, outside):
+        subscription.refresh_from_db()
+        assert (subscription.mrr, subscription.next_change_at) == (Decimal(100), None)
+
+
+def test_however_many_are_due_all_are_moved(live: StripeConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derive, "CHUNK", 2)
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    for number in range(5):
+        CustomerFactory(domain=f"company{number}.com")
+        discounted(live, f"cus_company{number}", ends)
+    derive_all(live)
+
+    assert len(derive.clock_ticked(live, now=ends)) == 5
+
+
+def test_an_issue_that_the_clock_settles_is_closed(live: StripeConnection, acme: Customer) -> None:
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    coupon = {"id": "C", "duration": "repeating", "amount_off": 500, "currency": "eur", "currency_options": {}}
+    discount = {"id": "di_1", "source": {"coupon": {**coupon, "applies_to": None}}, "end": int(ends.timestamp())}
+    StripeSubscriptionFactory(owner=stripe_customer(live, "cus_1"), extra={"discounts": [discount]})
+    derive_all(live)
+    opened = SyncIssue.objects.get()
+    assert (opened.state, opened.object_id) == ("open", "C")
+
+    derive.clock_ticked(live, now=ends)
+
+    opened.refresh_from_db()
+    assert opened.state == "resolved"
+
+
+def test_a_minute_in_which_nothing_is_due_costs_three_queries(
+    live: StripeConnection, acme: Customer, django_assert_num_queries: Any
+) -> None:
+    discounted(live, "cus_1", datetime.now(UTC) + timedelta(days=1))
+    derive_all(live)
+
+    with django_assert_num_queries(3):
+        assert derive.clock_ticked(live) == {}
 
 
 # --- what is not written -----------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('customers', '0003_saved_view'),
+        ('customers', '0002_groups'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

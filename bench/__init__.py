@@ -1,0 +1,1 @@
+"""Measures the product against the local Stripe: `make bench`. Nothing of the product imports it."""

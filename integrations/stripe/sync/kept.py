@@ -1,0 +1,74 @@
+"""Figures for pages: added up when something has changed, kept where that takes long.
+
+A small mirror is added up every time. The figures of a large one are kept: exact until something derived is written,
+at most ``GRACE`` old while a run or the inbox writes all the time, and never from before what a person just did.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+import msgspec
+from django.db.models import F
+from django.utils import timezone
+
+from integrations.models import KeptFigures, StripeConnection
+
+WORTH_KEEPING_SECONDS = 0.05
+GRACE = timedelta(seconds=15)
+
+T = TypeVar("T")
+
+
+def kept(connection: StripeConnection, name: str, take: Callable[[StripeConnection], T], type: type[T]) -> T:  # noqa: A002
+    """The figures called ``name``, of ``type``: one query when they are kept, else what ``take`` needs and one more."""
+    row = rows_of(connection).get(name)
+    if row is not None and is_good(row):
+        return msgspec.convert(row.figures, type, strict=False)
+    began = time.perf_counter()
+    found = take(connection)
+    if time.perf_counter() - began >= WORTH_KEEPING_SECONDS:
+        keep(connection, name, found, row)
+    return found
+
+
+def rows_of(connection: StripeConnection) -> dict[str, KeptFigures]:
+    """What is kept for a connection by name, read once for each instance of it: a page asks for several."""
+    read: dict[str, KeptFigures] | None = connection.__dict__.get("_kept_figures")
+    if read is None:
+        read = {row.name: row for row in KeptFigures.objects.filter(connection=connection)}
+        connection.__dict__["_kept_figures"] = read
+    return read
+
+
+def is_good(row: KeptFigures) -> bool:
+    """Whether kept figures may be shown."""
+    if row.taken_mark is None or row.taken_at is None:
+        return False
+    return row.taken_mark == row.mark or timezone.now() - row.taken_at < GRACE
+
+
+def keep(connection: StripeConnection, name: str, found: object, row: KeptFigures | None) -> None:
+    """Keep figures that were taken after ``row`` was read.
+
+    Without a row nobody could say meanwhile that something was written: then the next ones are kept.
+    """
+    if row is None:
+        KeptFigures.objects.bulk_create([KeptFigures(connection=connection, name=name)], ignore_conflicts=True)
+        return
+    KeptFigures.objects.filter(pk=row.pk).update(
+        taken_mark=row.mark, taken_at=timezone.now(), figures=msgspec.to_builtins(found)
+    )
+
+
+def age(connection: StripeConnection) -> None:
+    """Something was written in this transaction; pages may show the old figures a little longer."""
+    KeptFigures.objects.filter(connection=connection).update(mark=F("mark") + 1)
+
+
+def forget(connection: StripeConnection) -> None:
+    """Something was changed that whoever did it wants to see at once."""
+    KeptFigures.objects.filter(connection=connection).update(mark=F("mark") + 1, taken_mark=None)

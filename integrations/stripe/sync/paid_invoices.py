@@ -1,0 +1,141 @@
+"""Pages paid invoices, newest first, as far back as that costs fewer requests than reading customers one by one.
+
+A paid invoice matters to customers whose newest speaking invoice is not a paid one, and only if it is newer than that
+one. Once everything since a moment was paged, all of them whose deciding invoice is from after it are settled, whether
+anything was found or not. How far back that pays is reckoned from how dense the list is where it was paged to; what
+lies behind is read customer by customer (``sync.invoices``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection as database
+
+from integrations.stripe.api.pages import cursor_of
+from integrations.stripe.sync.lanes import Stored, stored_lane
+from integrations.stripe.sync.rows import Batch
+from integrations.stripe.sync.unsettled import UNSETTLED, number_unsettled, unsettled
+from integrations.stripe.sync.walks import PAID_INVOICES
+from integrations.stripe.sync.work import Work
+
+WORTH_PAGING = 3  # so few customers are read one by one for what a page and a look at its density cost
+LONGEST_STRETCH = 250  # pages, before the density is looked at again
+
+# The invoice that decides about a customer is settled once paging is past it. Who has none that speaks is settled by
+# the payment before: a month earlier, as a guess.
+HOW_FAR = f"""
+WITH doubt AS (
+    SELECT d.customer_id, coalesce(max(i.created) FILTER (WHERE i.status IN ('open', 'uncollectible')),
+                                   max(i.created) - interval '31 days') AS decided
+    FROM (SELECT s.customer_id {UNSETTLED}) d
+    JOIN integrations_stripeinvoice i ON i.connection_id = %(connection)s AND i.customer_id = d.customer_id
+    GROUP BY d.customer_id
+), ranked AS (
+    SELECT extract(epoch FROM decided)::bigint AS decided, row_number() OVER (ORDER BY decided DESC) AS settled
+    FROM doubt WHERE decided < to_timestamp(%(reached)s)
+)
+SELECT decided FROM ranked
+WHERE (%(reached)s - decided) / %(seconds_a_page)s <= %(longest)s
+  AND settled > (%(reached)s - decided) / %(seconds_a_page)s
+ORDER BY settled - (%(reached)s - decided) / %(seconds_a_page)s DESC LIMIT 1
+"""  # noqa: S608 - text of ours
+
+WalkPaid = Callable[[Work], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Paged:
+    """What of the paid invoices a run has paged: all created at ``since`` or later; ``since`` 0 is nothing."""
+
+    since: int = 0
+    complete: bool = False
+
+    @classmethod
+    def by(cls, work: Work) -> Paged:
+        """As the checkpoint says."""
+        lanes: list[Stored] = work.checkpoint["walks"].get(PAID_INVOICES.name, [])
+        if not lanes:
+            return cls()
+        if any(lane["from"] is None for lane in lanes):
+            return cls(complete=True)
+        return cls(since=min(lane["from"] for lane in lanes))
+
+
+def skim_paid_invoices(work: Work, walk: WalkPaid) -> bool:
+    """Stretch by stretch, until the next one would cost more than it saves; True when that is reached.
+
+    The last lane of the checkpoint is the frontier: its beginning is unknown until it was decided how far to go.
+    """
+    lanes: list[Stored] = work.checkpoint["walks"].setdefault(PAID_INVOICES.name, [])
+    if not lanes and number_unsettled(work) <= WORTH_PAGING:
+        return True
+    while not work.is_over:
+        if not lanes or lanes[-1]["from"] is not None:
+            if not all(lane["done"] for lane in lanes) and not walk(work):
+                return False
+            reached = min((lane["from"] for lane in lanes), default=int(work.began.timestamp()) + 1)
+            lanes.append(stored_lane(None, reached))
+        frontier = lanes[-1]
+        if not frontier["after"] and not frontier["done"]:
+            read_frontier(work, frontier)
+        if frontier["done"]:
+            return True
+        since = how_far(work, frontier)
+        if since is None:
+            frontier.update({"from": frontier["created"] + 1, "done": True})
+            return True
+        frontier["from"] = since
+        lanes.sort(key=lambda lane: -lane["from"])
+    return False
+
+
+def read_frontier(work: Work, frontier: Stored) -> None:
+    """Read the page behind what was paged: it tells how dense the list is there."""
+    page = work.reader.get_page(PAID_INVOICES.path, {"status": "paid", "created": {"lt": frontier["to"]}, "limit": 100})
+    batch = PAID_INVOICES.read_page(
+        page,
+        batch=Batch(work.overrides),
+        reader=work.reader,
+        connection=work.connection,
+        observed_at=work.clock.from_local(work.reader.sent_at),
+    )
+    keep_newest_of_unsettled(work, batch)
+    cursor = cursor_of(page)
+    if cursor is not None:
+        frontier.update(after=cursor.id, created=cursor.created)
+    frontier["done"] = not page.has_more or cursor is None
+    work.commit(PAID_INVOICES.name, batch)
+
+
+def how_far(work: Work, frontier: Stored) -> int | None:
+    """The moment down to which paging settles the most customers for its pages; None when it does not pay."""
+    if not frontier["created"]:
+        return None
+    values: dict[str, Any] = {
+        "connection": work.connection.pk,
+        "after": "",
+        "reached": frontier["created"],
+        "seconds_a_page": max(1, frontier["to"] - frontier["created"]),
+        "longest": LONGEST_STRETCH,
+    }
+    with database.cursor() as cursor:
+        cursor.execute(HOW_FAR, values)
+        row = cursor.fetchone()
+    return int(row[0]) if row else None
+
+
+def keep_newest_of_unsettled(work: Work, batch: Batch) -> None:
+    """Leave in the batch one invoice, the newest, of each customer that needs one."""
+    rows = batch.tables.get("invoice", {})
+    wanted = set(unsettled(work, among=sorted({row["customer_id"] for row in rows.values()})))
+    newest: dict[str, str] = {}
+    for stripe_id, row in rows.items():
+        known = newest.get(row["customer_id"])
+        if known is None or (row["created"], stripe_id) > (rows[known]["created"], known):
+            newest[row["customer_id"]] = stripe_id
+    batch.tables["invoice"] = {
+        stripe_id: rows[stripe_id] for customer_id, stripe_id in newest.items() if customer_id in wanted
+    }

@@ -1,0 +1,38 @@
+"""Gives every request an id, which log lines, the audit log and the answer carry."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from integrations import context
+from pivotal.addresses import client_address
+
+HEADER = "X-Request-ID"
+_GIVEN = re.compile(r"[A-Za-z0-9._-]{8,36}")
+
+
+class RequestContextMiddleware:
+    """Outermost of ours, so that everything a request causes can be found by its id."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer with the id in X-Request-ID."""
+        request_id = _request_id(request)
+        with context.working_on(request=request_id, address=client_address(request)):
+            response = self._get_response(request)
+        response.headers[HEADER] = request_id
+        return response
+
+
+def _request_id(request: HttpRequest) -> str:
+    """The proxy's id when there is a proxy of ours and it gave one, else a new one: a visitor's proves nothing."""
+    given = request.headers.get(HEADER, "") if settings.BEHIND_PROXY else ""
+    return given if _GIVEN.fullmatch(given) else str(uuid.uuid4())
