@@ -134,8 +134,9 @@ def enqueue(job_id: int) -> None:
 
 
 def unattended() -> list[int]:
-    """Jobs with work left: what the watchdog queues again. One that is being worked on right now lets go at once."""
-    return list(DecisionJob.objects.filter(state__in=ACTIVE).values_list("pk", flat=True))
+    """Jobs with work left: what the watchdog queues again. A task for one that somebody has right now ends at once."""
+    left = DecisionJob.objects.filter(state__in=ACTIVE).exclude(connection__state=ConnectionState.DISCONNECTED)
+    return list(left.order_by("pk").values_list("pk", flat=True))
 
 
 def active(connection: StripeConnection) -> QuerySet[DecisionJob]:

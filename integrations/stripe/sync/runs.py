@@ -33,7 +33,18 @@ from integrations.models import (
     WorkerHeartbeat,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import counts, dirty, inbox_lease, issues, kept, lease, notices, rates, tokens
+from integrations.stripe.sync import (
+    counts,
+    decision_jobs,
+    dirty,
+    inbox_lease,
+    issues,
+    kept,
+    lease,
+    notices,
+    rates,
+    tokens,
+)
 from integrations.stripe.sync.lease import Lease, LeaseLostError
 from integrations.stripe.sync.phases import PHASES, require_access, step
 from integrations.stripe.sync.threads import StoppedError
@@ -131,7 +142,7 @@ def is_parked(run: SyncRun) -> bool:
 
 def work_is_due() -> bool:
     """Whether a worker would have something to do now."""
-    return bool(unattended() or dirty.connections_due())
+    return bool(unattended() or decision_jobs.unattended() or dirty.connections_due())
 
 
 def continue_run(run_id: int, *, queue: bool = True, on_commit: Callable[[], None] | None = None) -> bool:

@@ -23,7 +23,6 @@ from integrations.models import (
 )
 from integrations.stripe.pages import links
 from integrations.stripe.pages.presenters.suggestions import FROM_CUSTOMER, link_address
-from integrations.stripe.rules import names
 from integrations.stripe.sync.in_force import effective
 from integrations.stripe.sync.match import WINNER_ENDED
 
@@ -46,17 +45,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """``code`` is stable, ``sentence`` what is the case, ``next_step`` what to do about it.
-
-    ``search`` is what to look for among the unmatched: the word of its name that tells the customer from others.
-    """
+    """``code`` is stable, ``sentence`` what is the case, ``next_step`` what to do about it."""
 
     code: str
     sentence: str
     next_step: str
     domains: list[str] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
-    search: str = ""
 
 
 def why_blank(customer: Customer, connection: StripeConnection, user: type_of_user) -> Blank:
@@ -91,7 +86,6 @@ def _by_domain(customer: Customer, connection: StripeConnection, user: type_of_u
             "no_domain",
             _("The customer has no domain, so no Stripe customer can be found for it."),
             _("Give it the domain of its billing e-mail."),
-            search=searchable(customer),
         )
     found = candidates(connection, domains)
     listed = [_candidate(customer, connection, row) for row in found]
@@ -101,16 +95,9 @@ def _by_domain(customer: Customer, connection: StripeConnection, user: type_of_u
             _("No Stripe customer has an e-mail at %(domains)s.") % {"domains": ", ".join(domains[:3])},
             _("Add the domain they pay with, or correct the e-mail in Stripe."),
             domains,
-            search=searchable(customer),
         )
     code, sentence, next_step = _of_candidates(customer, connection, found, user)
     return Blank(code, sentence, next_step, domains, listed)
-
-
-def searchable(customer: Customer) -> str:
-    """The first word of its name that is long enough to search for."""
-    words = names.words(customer.name)
-    return next((word for word in words if len(word) > 2), words[0] if words else "")
 
 
 def _candidate(customer: Customer, connection: StripeConnection, row: StripeCustomer) -> Candidate:

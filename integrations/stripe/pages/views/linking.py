@@ -27,6 +27,7 @@ from integrations.permissions import DECIDE
 from integrations.stripe.pages.access import admin_page, person
 from integrations.stripe.pages.chosen import Chosen, chosen, list_address
 from integrations.stripe.pages.presenters import lists
+from integrations.stripe.pages.presenters.finding import stripe_customers_for
 from integrations.stripe.pages.presenters.linking import at_stake, present_choice, sample_rows, samples
 from integrations.stripe.pages.presenters.page import render_page, trail
 from integrations.stripe.pages.views.confirming import ABOVE, Proposal, confirm
@@ -51,22 +52,35 @@ def about_chosen(view: DecidingView) -> Callable[[HttpRequest, str], HttpRespons
     def guarded(request: HttpRequest, mode: str) -> HttpResponse:
         connection = connections.get(mode)
         found = chosen(request, connection)
-        if found is None:
-            messages.info(request, _("Choose at least one Stripe customer first."))
-            kind = lists.KINDS.get(request.GET.get("from", ""), lists.UNMATCHED)
-            return redirect(list_address(connection, f"stripe:{kind.name}", request.GET))
-        return view(request, connection, found)
+        return view(request, connection, found) if found is not None else nobody(request, connection)
 
     return guarded
 
 
-@about_chosen
-def link(request: HttpRequest, connection: StripeConnection, found: Chosen) -> HttpResponse:
-    """**Link** to a customer: first which one, then what that does."""
+def nobody(request: HttpRequest, connection: StripeConnection) -> HttpResponse:
+    """Nobody was chosen."""
+    messages.info(request, _("Choose at least one Stripe customer first."))
+    kind = lists.KINDS.get(request.GET.get("from", ""), lists.UNMATCHED)
+    return redirect(list_address(connection, f"stripe:{kind.name}", request.GET))
+
+
+@admin_page(DECIDE)
+@require_http_methods(["GET", "POST"])
+def link(request: HttpRequest, mode: str) -> HttpResponse:
+    """**Link**: whoever is not chosen yet is chosen first, on either side; then what that does."""
+    connection = connections.get(mode)
     number = request.GET.get("to", "")
-    if not number:
-        return choose(request, connection, found)
-    target = customer_here(connection, int(number) if number.isascii() and number.isdigit() else 0)
+    target = customer_here(connection, int(number) if number.isascii() and number.isdigit() else 0) if number else None
+    found = chosen(request, connection)
+    if found is None:
+        return choose_stripe(request, connection, target) if target is not None else nobody(request, connection)
+    if target is None:
+        return choose_customer(request, connection, found)
+    return link_to(request, connection, found, target)
+
+
+def link_to(request: HttpRequest, connection: StripeConnection, found: Chosen, target: Customer) -> HttpResponse:
+    """What linking the chosen ones to this customer does."""
     restore = request.GET.get("restore") == "1" and target.status == Status.ARCHIVED
     if found.is_many:
         return link_many(request, connection, found, target)
@@ -101,7 +115,13 @@ def link(request: HttpRequest, connection: StripeConnection, found: Chosen) -> H
     )
 
 
-def choose(request: HttpRequest, connection: StripeConnection, found: Chosen) -> HttpResponse:
+def choose_stripe(request: HttpRequest, connection: StripeConnection, customer: Customer) -> HttpResponse:
+    """Which Stripe customers could belong to a customer: by its domains, by name, and what a search finds."""
+    context = {"found": stripe_customers_for(request, connection, customer), "customer": customer}
+    return render_page(request, "stripe/choose_stripe.html", connection, context, here=_("Link"))
+
+
+def choose_customer(request: HttpRequest, connection: StripeConnection, found: Chosen) -> HttpResponse:
     """Which customer to link to: suggestions with their evidence, and a search."""
     above = reverse(found.origin, args=[connection.mode])
     context = {

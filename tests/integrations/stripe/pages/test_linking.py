@@ -514,10 +514,33 @@ def test_members_ask_an_admin_instead(client: Client, live: StripeConnection) ->
     assert "Ask an admin" in said
 
 
-def test_a_customer_without_billing_is_looked_for_among_the_unmatched(staff: Client, live: StripeConnection) -> None:
+def test_a_customer_without_billing_is_led_to_whom_it_could_be_in_stripe(staff: Client, live: StripeConnection) -> None:
     acme = CustomerFactory(name="The Acme Corp", domain="acme.example")
-    said = page(staff, acme.get_absolute_url())
-    assert f"{reverse('stripe:unmatched', args=['live'])}?q=acme" in said
+    subscriber("a@eu.acme.example", live, name="Somebody")
+    subscriber("b@else.example", live, name="Acme GmbH")
+    subscriber("c@other.example", live, name="Acme Rockets Worldwide Holdings")
+    derive_all(live)
+    url = f"{reverse('stripe:decide_link', args=['live'])}?to={acme.pk}&from=customer"
+    assert url.replace("&", "&amp;") in page(staff, acme.get_absolute_url())
+    said = page(staff, url)
+    assert said.index("A sub-domain, eu.acme.example") < said.index("Name 100 % alike")
+    assert "Acme Rockets" not in said
+    assert "Acme Rockets" in page(staff, f"{url}&find=rockets")
+
+
+def test_whom_it_could_be_is_asked_in_a_constant_number_of_queries(staff: Client, live: StripeConnection) -> None:
+    acme = CustomerFactory(name="Acme", domain="acme.example")
+    url = f"{reverse('stripe:decide_link', args=['live'])}?to={acme.pk}"
+
+    def queries(number: int) -> int:
+        for each in range(number):
+            subscriber(f"a{each}@eu{number}.acme.example", live)
+        derive_all(live)
+        with CaptureQueriesContext(database) as captured:
+            staff.get(url)
+        return len(captured)
+
+    assert queries(1) == queries(10)
 
 
 def test_a_customer_made_by_a_run_says_so_on_its_page(staff: Client) -> None:
