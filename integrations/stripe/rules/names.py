@@ -33,17 +33,19 @@ def words(name: str) -> list[str]:
     return found
 
 
-def alike(one: str, other: str) -> int:
-    """From 0 to 100, whatever the order of the words and their accents.
+def plain(name: str) -> str:
+    """A name as it is compared: those words, without accents."""
+    text = unicodedata.normalize("NFKD", " ".join(words(name)).casefold())
+    return "".join(character for character in text if not unicodedata.combining(character))
 
-    A name inside a longer one counts for more than its length.
-    """
-    first, second = _plain(one), _plain(other)
+
+def alike(one: str, other: str) -> int:
+    """From 0 to 100, whatever the order of the words and their accents."""
+    return score(plain(one), plain(other))
+
+
+def score(first: str, second: str) -> int:
+    """How alike two plain names are; a name inside a longer one counts for more than its length."""
     if not first or not second:
         return 0
     return round((fuzz.token_sort_ratio(first, second) + fuzz.token_set_ratio(first, second)) / 2)
-
-
-def _plain(name: str) -> str:
-    text = unicodedata.normalize("NFKD", " ".join(words(name)).casefold())
-    return "".join(character for character in text if not unicodedata.combining(character))

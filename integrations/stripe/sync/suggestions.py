@@ -8,13 +8,15 @@ share a word. Sub-domains and names never match by themselves (docs/rules.md sec
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection as database
+from django.db import transaction
 from django.db.models import Q
 
 from customers.domains import is_personal
@@ -67,6 +69,15 @@ class Suggestion:
         return self.status == Status.ARCHIVED
 
 
+class Candidate(NamedTuple):
+    """A customer whose name shares a word."""
+
+    customer_id: int
+    name: str
+    domain: str
+    status: str
+
+
 Found = dict[str, list[Suggestion]]
 
 DOMAINS = """
@@ -99,15 +110,18 @@ SELECT f.stripe_id, f.id, c.name, c.domain, c.status, f.kind, f.detail, f.is_ext
 FROM found f JOIN customers_customer c ON c.id = f.id ORDER BY f.stripe_id, f.kind, length(f.detail) DESC, f.id
 """
 
-# The expression is the one of the index on the words of names.
+# The expression is the one of the index on the words of names. The planner, which does not know the words, would rather
+# read the whole table for each: the inner query leaves it nothing but that index, once it may not read tables whole.
 NAMES = """
-SELECT w.stripe_id, c.id, c.name, c.domain, c.status
-FROM unnest(%(stripe_ids)s::text[], %(words)s::text[]) AS w(stripe_id, words)
+SELECT w.words, c.id, c.name, c.domain, c.status
+FROM unnest(%(words)s::text[]) AS w(words)
 CROSS JOIN LATERAL (
-    SELECT id, name, domain, status FROM customers_customer
-    WHERE environment = %(environment)s
-      AND to_tsvector('simple'::regconfig, COALESCE(translate(name, './@_-', '     '), '')) @@ w.words::tsquery
-    LIMIT %(limit)s
+    SELECT * FROM (
+        SELECT id, name, domain, status, environment FROM customers_customer
+        WHERE to_tsvector('simple'::regconfig, COALESCE(translate(name, './@_-', '     '), '')) @@ w.words::tsquery
+        OFFSET 0
+    ) found
+    WHERE environment = %(environment)s LIMIT %(limit)s
 ) c
 """
 
@@ -120,7 +134,7 @@ WHERE d.stripe_id = ANY(%(stripe_ids)s) AND c.environment = %(environment)s
 
 
 def suggest(connection: StripeConnection, rows: Sequence[StripeCustomer]) -> Found:
-    """Suggestions by Stripe id, the strongest first, at most three each; four queries, five with suspended links."""
+    """Suggestions by Stripe id, the strongest first, at most three each; six queries, seven with suspended links."""
     found: dict[str, dict[int, Suggestion]] = defaultdict(dict)
     if not rows:
         return {}
@@ -255,24 +269,35 @@ def by_name(connection: StripeConnection, rows: Sequence[StripeCustomer]) -> lis
 
     Of a word that very many names have only some are looked at; two words together find the right one among them.
     """
-    asked = [(row.stripe_id, query) for row in rows for query in queries_of(row.name)]
-    if not asked:
+    asked = {row.stripe_id: queries_of(row.name) for row in rows}
+    queries = sorted({query for each in asked.values() for query in each})
+    if not queries:
         return []
-    own = {row.stripe_id: row.name for row in rows}
-    values: dict[str, Any] = {
-        "environment": connection.environment,
-        "stripe_ids": [stripe_id for stripe_id, _query in asked],
-        "words": [query for _stripe_id, query in asked],
-        "limit": NAMES_A_WORD,
-    }
-    with database.cursor() as cursor:
+    values: dict[str, Any] = {"environment": connection.environment, "words": queries, "limit": NAMES_A_WORD}
+    candidates: dict[str, set[Candidate]] = defaultdict(set)
+    with by_index(), database.cursor() as cursor:
         cursor.execute(NAMES, values)
-        candidates = set(cursor.fetchall())
-    scored = (
-        (stripe_id, Suggestion(number, name, domain, status, Evidence.NAME, score=names.alike(own[stripe_id], name)))
-        for stripe_id, number, name, domain, status in candidates
-    )
-    return [(stripe_id, suggestion) for stripe_id, suggestion in scored if suggestion.score >= names.ALIKE]
+        for query, *customer in cursor.fetchall():
+            candidates[query].add(Candidate(*customer))
+    plain = {each: names.plain(each.name) for found in candidates.values() for each in found}
+    suggestions: list[tuple[str, Suggestion]] = []
+    for row in rows:
+        own = names.plain(row.name)
+        for each in {each for query in asked[row.stripe_id] for each in candidates[query]}:
+            score = names.score(own, plain[each])
+            if score >= names.ALIKE:
+                suggestions.append((row.stripe_id, Suggestion(*each, Evidence.NAME, score=score)))
+    return suggestions
+
+
+@contextmanager
+def by_index() -> Iterator[None]:
+    """A block of statements that read no table as a whole where an index will do."""
+    with transaction.atomic(), database.cursor() as cursor:
+        cursor.execute("SELECT current_setting('enable_seqscan'), set_config('enable_seqscan', 'off', TRUE)")
+        before = cursor.fetchone()[0]
+        yield
+        cursor.execute("SELECT set_config('enable_seqscan', %s, TRUE)", [before])
 
 
 def queries_of(name: str) -> list[str]:
