@@ -200,7 +200,7 @@ def undo_many(request: HttpRequest, connection: StripeConnection, decision: Matc
         lede=undo_sentence(decision) or in_words(decision),
         button=_("Confirm: undo"),
         placeholder=_("A mistake"),
-        number=number,
+        stripe_ids=decision.stripe_customer_ids,
         facts=[
             _("%(number)s Stripe customers go back to what was in force before.") % {"number": wording.number(number)},
             _("Customers it created are archived, unless somebody has added to them."),

@@ -30,6 +30,7 @@ from integrations.stripe.pages.presenters import lists
 from integrations.stripe.pages.presenters.finding import stripe_customers_for
 from integrations.stripe.pages.presenters.linking import at_stake, present_choice, sample_rows, samples
 from integrations.stripe.pages.presenters.page import render_page, trail
+from integrations.stripe.pages.presenters.suggestions import in_words
 from integrations.stripe.pages.views.confirming import ABOVE, Proposal, confirm
 from integrations.stripe.pages.views.decisions import customer_here
 from integrations.stripe.pages.views.many import Many, confirm_many
@@ -213,7 +214,8 @@ def suggested(request: HttpRequest, connection: StripeConnection, found: Chosen)
 
     called = {row.stripe_id: (row.name or row.email or row.stripe_id)[:80] for row in rows}
     pairs = [
-        _("%(name)s to %(customer)s") % {"name": called[stripe_id], "customer": each.name[:80]}
+        _("%(name)s to %(customer)s: %(evidence)s")
+        % {"name": called[stripe_id], "customer": each.name[:80], "evidence": in_words(each)}
         for stripe_id, each in sorted(firsts.items())
         if each is not None
     ]
@@ -329,7 +331,7 @@ def many(
         lede=_("%(number)s Stripe customers, %(mrr)s MRR, that the filter finds.") % values,
         button=button,
         placeholder=placeholder,
-        number=number,
+        stripe_ids=found.stripe_ids,
         facts=[
             *facts,
             _("Whoever is matched meanwhile is left alone."),
@@ -364,7 +366,7 @@ def suggested_many(request: HttpRequest, connection: StripeConnection, found: Ch
     rows = sample_rows(connection, found.sample)
     suggestions = suggest(connection, [row.stripe for row in rows])
     pairs = [
-        (row.name, first.name)
+        (row.name, f"{first.name}: {in_words(first)}")
         for row in rows
         if (first := first_to_link(suggestions.get(row.stripe.stripe_id, ()))) is not None
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
@@ -20,7 +21,7 @@ from integrations.stripe.pages.views.confirming import ABOVE, refused
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """What is about to be decided about ``number`` Stripe customers; ``start`` writes the decision and its job.
+    """What is about to be decided about ``stripe_ids``; ``start`` writes the decision and its job.
 
     ``facts`` say what happens, ``samples`` name some of whom or what it happens to, under ``samples_title``.
     """
@@ -29,7 +30,7 @@ class Many:
     lede: str
     button: str
     placeholder: str
-    number: int
+    stripe_ids: Sequence[str]
     facts: Sequence[str]
     start: Callable[[str], DecisionJob]
     above: str
@@ -37,17 +38,22 @@ class Many:
     samples_title: str = ""
     samples: Sequence[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def token(self) -> str:
+        """Whom it is about, as the form carries it."""
+        return sha256("\n".join(sorted(self.stripe_ids)).encode()).hexdigest()
+
 
 def confirm_many(request: HttpRequest, connection: StripeConnection, proposal: Many) -> HttpResponse:
     """Say what happens and ask for a reason; on a POST start the job and show its progress.
 
-    When the filter finds another number by then, the page comes back with what it finds now, and nothing is decided.
+    When the filter finds others by then, the page comes back with what it finds now, and nothing is decided.
     """
     form = ReasonForm(request.POST or None)
     form.fields["reason"].widget.attrs["placeholder"] = proposal.placeholder
     changed = False
     if request.method == "POST" and form.is_valid():
-        changed = request.POST.get("number") != str(proposal.number)
+        changed = form.cleaned_data["seen"] != proposal.token
         if not changed:
             try:
                 job = proposal.start(form.cleaned_data["reason"])
