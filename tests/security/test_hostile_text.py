@@ -43,6 +43,7 @@ OURS = {
     "Attempt": {"error_code"},
     "ExchangeRate": {"currency"},
     "AuditEntry": {"action"},
+    "DecisionJob": {"action"},
     "ScopeFilter": set(),
 }
 TYPED = {"status", "currency", "interval", "kind", "customer", "subscription", "why_zero", "collection_method", "usd",

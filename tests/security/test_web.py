@@ -168,7 +168,18 @@ def test_a_stranger_gets_nothing_but_the_login(client: Client) -> None:
             )
 
 
-OF_STAFF = ("/issues/", "/attempts/", "/ambiguous/", "/decisions/", "/unmatched/", "/skipped/", "/link", "/jobs/")
+OF_STAFF = (
+    "/issues/",
+    "/attempts/",
+    "/ambiguous/",
+    "/decisions/",
+    "/unmatched/",
+    "/skipped/",
+    "/link/",
+    "/create-customers/",
+    "/ignore/",
+    "/jobs/",
+)
 """Addresses below which staff retry records and decide matches."""
 
 

@@ -10,9 +10,10 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from customers.models import SavedView
+from customers.models import PersonalDomain, SavedView
 from integrations.models import (
     AuditAction,
+    DecisionJob,
     DecisionKind,
     DriftReport,
     MemberEffect,
@@ -116,6 +117,10 @@ def workspace() -> dict[str, Any]:
     MonthlyReads.objects.create(connection=live, month="2026-11-01")
     view = SavedView.objects.create(user=UserFactory(), name="x", query="pay=late")
     decision = decide(DecisionKind.KEEP_MERGED, {stripe: MemberEffect.ACKNOWLEDGED}, on=[customer])
+    personal = PersonalDomain.objects.create(domain="x.example")
+    job = DecisionJob.objects.create(
+        connection=live, decision=decision, action="ignore", members=[stripe.stripe_id], error_detail="x"
+    )
     ActivityFactory(customer=customer)
     MrrPointFactory(customer=customer)
     AdminRateFactory()
@@ -129,6 +134,8 @@ def workspace() -> dict[str, Any]:
         "issue_id": issue.pk,
         "decision_id": decision.pk,
         "report_id": report.pk,
+        "job_id": job.pk,
+        "entry_id": personal.pk,
         "attempt_id": attempt.pk,
         "notice_id": notice.pk,
         "view_id": view.pk,

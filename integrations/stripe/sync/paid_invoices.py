@@ -72,7 +72,7 @@ def skim_paid_invoices(work: Work, walk: WalkPaid) -> bool:
     lanes: list[Stored] = work.checkpoint["walks"].setdefault(PAID_INVOICES.name, [])
     if not lanes and number_unsettled(work) <= WORTH_PAGING:
         return True
-    while not work.is_over:
+    while True:
         if not lanes or lanes[-1]["from"] is not None:
             if not all(lane["done"] for lane in lanes) and not walk(work):
                 return False
@@ -89,7 +89,9 @@ def skim_paid_invoices(work: Work, walk: WalkPaid) -> bool:
             return True
         frontier["from"] = since
         lanes.sort(key=lambda lane: -lane["from"])
-    return False
+        work.commit(PAID_INVOICES.name)  # how far to go is decided once, however short the slices are
+        if work.is_over:
+            return False
 
 
 def read_frontier(work: Work, frontier: Stored) -> None:

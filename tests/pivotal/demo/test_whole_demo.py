@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from pivotal.demo.services import HOST
 
@@ -56,7 +57,11 @@ def test_it_syncs_beside_a_taken_port_keeps_its_data_and_can_be_cleared(folder: 
 
 
 def test_it_is_refused_outside_debug(folder: Path) -> None:
-    production = {"SECRET_KEY": "x" * 60, "FIELD_ENCRYPTION_KEYS": "y", "DATABASE_URL": "postgresql://nowhere/pivotal"}
+    production = {
+        "SECRET_KEY": "x" * 60,
+        "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "DATABASE_URL": "postgresql://nowhere/pivotal",
+    }
     result = subprocess.run(
         [sys.executable, CHECKOUT / "manage.py", "demo"],
         env={**os.environ, **production, "DEBUG": "false", "PIVOTAL_DIR": str(folder)},

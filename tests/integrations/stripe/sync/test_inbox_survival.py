@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import random
+import socket
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
+from django.conf import settings
 from django.db import close_old_connections, connections
 from django.db import connection as database
 from django.db.models.functions import Now
@@ -122,6 +127,58 @@ def test_a_worker_killed_in_a_drain_leaves_everything_to_the_next(synced: Desk) 
     housekeeping.watchdog()  # what the schedule does each minute
     with synced.running("worker"):
         wait_for(all_done, seconds=60)
+    assert_as_after_a_full_run(synced.connection)
+
+
+@contextmanager
+def web(desk: Desk, port: int) -> Iterator[subprocess.Popen[str]]:
+    """The web server as in production, on ``port``, killed with its workers at the end."""
+    command = [sys.executable, "-m", "gunicorn", "pivotal.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "2"]
+    process = subprocess.Popen(
+        [*command, "--no-control-socket"],
+        cwd=settings.BASE_DIR,
+        env=desk.environment,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/healthz"), seconds=60)
+        yield process
+    finally:
+        kill(process)
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+def test_a_web_server_killed_while_it_is_told_of_changes_loses_none_of_them(synced: Desk) -> None:
+    synced.connection.webhook_secret = SECRET
+    synced.connection.save(update_fields=["webhook_secret"])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    address = f"http://127.0.0.1:{port}{reverse('stripe:account_webhook', args=['live'])}"
+    synced.stripe.add_webhook(address, SECRET, connect=False, account=synced.connection.account_id)
+    with web(synced, port) as server:
+        change(synced.stripe, 4)
+        wait_for(StripeEvent.objects.exists, seconds=60)
+        change(synced.stripe, 8)
+        kill(server)
+    change(synced.stripe, 12)
+    wait_for(lambda: synced.stripe.webhooks()["failed"], seconds=60)  # nobody listens, and Stripe gives up
+    delivered = synced.stripe.webhooks()["delivered"]
+    with web(synced, port):
+        change(synced.stripe, 2)
+        wait_for(lambda: synced.stripe.webhooks()["delivered"] > delivered, seconds=60)
+
+    assert polling.poll(synced.connection).new
+    inbox.drain_now(synced.connection)
+    assert all_done()
     assert_as_after_a_full_run(synced.connection)
 
 
