@@ -97,8 +97,13 @@ class Deliverer:
             return False
         return bool(200 <= answer.status_code < 300)
 
-    def close(self) -> None:
-        """Stop sending; what is under way is given up."""
+    def forget(self) -> None:
+        """Give up what is under way, and begin counting anew."""
         for task in self._tasks:
             task.cancel()
+        self.delivered = self.failed = 0
+
+    def close(self) -> None:
+        """Stop sending; what is under way is given up."""
+        self.forget()
         self._executor.shutdown(wait=False, cancel_futures=True)

@@ -113,6 +113,7 @@ class World:
         """Begin anew: no grants, keys, webhooks, faults or changes, and the pace of the command line."""
         for field, value in msgspec.structs.asdict(SavedState()).items():
             setattr(self.state, field, value)
+        self.webhooks.forget()
         self.webhooks.endpoints = self.state.webhooks
         if self.clock.offset_seconds:
             self._datasets.clear()  # one that was generated meanwhile counts its dates from the moved clock

@@ -163,3 +163,17 @@ def test_a_change_can_be_made_silently(own: Running) -> None:
     before = ids(own, "/v1/events", limit=100)
     own.patch("customers", _customer(own), {"name": "Hush"}, event="none")
     assert ids(own, "/v1/events", limit=100) == before
+
+
+def test_a_reset_gives_up_what_is_under_way_and_counts_anew(own: Running, receiver: Receiver) -> None:
+    receiver.statuses = [500] * 3
+    own.add_webhook(receiver.url, SECRET, connect=False)
+    customer = own.data()["customers"][0]["id"]
+    own.patch("customers", customer, {"name": "Renamed"})
+    receiver.deliveries.get(timeout=PATIENCE_SECONDS)  # the first of three tries
+    own.reset()
+    own.add_webhook(receiver.url, SECRET, connect=False)
+    receiver.statuses = []
+    own.patch("customers", customer, {"name": "Renamed again"})
+    assert b"Renamed again" in receiver.deliveries.get(timeout=PATIENCE_SECONDS).body
+    assert own.webhooks()["failed"] == 0
