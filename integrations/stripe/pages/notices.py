@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from customers.stored_words import translated
 from integrations.errors import IntegrationError
 from integrations.models import StripeConnection
 from integrations.stripe.sync.refresh import RefreshResult
@@ -26,7 +27,7 @@ def problem(request: HttpRequest, error: IntegrationError) -> None:
         format_html(
             '<strong>{}</strong> {} {} <a class="code small" href="{}">{}</a>',
             _(error.text.what),
-            error.detail,
+            translated(error.detail),
             _(error.text.next_step),
             f"{reverse('guide', args=['troubleshooting'])}#{error.code}",
             error.code,

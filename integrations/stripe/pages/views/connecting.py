@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
+from customers.stored_words import translated
 from integrations.errors import IntegrationError
 from integrations.permissions import CONNECT
 from integrations.stripe.api import oauth
@@ -81,7 +82,7 @@ def connect_key(request: HttpRequest, mode: str) -> HttpResponse:
                 mode, key=form.cleaned_data["key"], account_id=form.cleaned_data["account_id"], actor=person(request)
             )
         except IntegrationError as error:
-            form.add_error("key", error.message)
+            form.add_error("key", translated(error.message))
         else:
             notices.connected(request, connection)
             return redirect("stripe:integration", mode)
