@@ -19,7 +19,8 @@ CODES = {"date", "money"}  # contexts whose texts are patterns for machines
 HIDDEN = {"script", "style", "code", "kbd", "svg"}
 READ_ALOUD = ("title", "aria-label", "placeholder", "alt")
 VOID = {"meta", "link", "input", "br", "hr", "img", "path", "rect", "circle", "line", "wbr", "col"}
-WORD = re.compile(r"[A-Za-z]{2,}")
+TOKEN = re.compile(r"[^\s,;:()›|/“”\"{}\[\]]+")
+WORD = re.compile(r"[A-Za-z][A-Za-z’'-]+")
 
 
 def pretended(text: str) -> str:
@@ -88,4 +89,10 @@ def english_in(html: str, *, known: frozenset[str]) -> list[str]:
     """Pieces of text with words in plain letters that are not ``known``."""
     reader = Text()
     reader.feed(html)
-    return sorted({piece for piece in reader.found if set(WORD.findall(piece)) - known})
+    return sorted({piece for piece in reader.found if words(piece) - known})
+
+
+def words(text: str) -> set[str]:
+    """The words in plain letters; what holds digits, dots or underscores is an id, a domain or a code."""
+    tokens = (token.strip(".!?…'") for token in TOKEN.findall(text))
+    return {token for token in tokens if WORD.fullmatch(token)}
