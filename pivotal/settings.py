@@ -83,7 +83,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "axes.middleware.AxesMiddleware",  # last: answers a login that is locked out
+    "axes.middleware.AxesMiddleware",  # behind those: answers a login that is locked out
+    "pivotal.middleware.DatabaseAwayMiddleware",
 ]
 
 ROOT_URLCONF = "pivotal.urls"

@@ -130,6 +130,11 @@ def test_a_worker_killed_in_a_drain_leaves_everything_to_the_next(synced: Desk) 
     assert_as_after_a_full_run(synced.connection)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 @contextmanager
 def web(desk: Desk, port: int) -> Iterator[subprocess.Popen[str]]:
     """The web server as in production, on ``port``, killed with its workers at the end."""
@@ -160,8 +165,7 @@ def answers(url: str) -> bool:
 def test_a_web_server_killed_while_it_is_told_of_changes_loses_none_of_them(synced: Desk) -> None:
     synced.connection.webhook_secret = SECRET
     synced.connection.save(update_fields=["webhook_secret"])
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     address = f"http://127.0.0.1:{port}{reverse('stripe:account_webhook', args=['live'])}"
     synced.stripe.add_webhook(address, SECRET, connect=False, account=synced.connection.account_id)
     with web(synced, port) as server:
