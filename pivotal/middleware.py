@@ -1,4 +1,4 @@
-"""What every request has: an id that log lines, the audit log and the answer carry, and an answer without a database."""
+"""What every request has: an id that log lines and the answer carry, and an answer while the database is away."""
 
 from __future__ import annotations
 

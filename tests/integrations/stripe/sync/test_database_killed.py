@@ -1,4 +1,4 @@
-"""The database server killed under everybody: whoever was at work goes on when it is back, and the state is the same."""
+"""The database server killed under everybody: whoever was at work goes on when it is back, to the same state."""
 
 from __future__ import annotations
 
@@ -118,9 +118,7 @@ def test_a_worker_goes_on_with_its_run_when_the_server_is_back(desk: Desk, serve
     assert desk.state(run) == expected
 
 
-def test_web_and_worker_are_there_again_with_the_server_and_nothing_told_is_lost(
-    desk: Desk, server: OwnServer
-) -> None:
+def test_web_and_worker_are_there_again_with_the_server_and_nothing_told_is_lost(desk: Desk, server: OwnServer) -> None:
     assert sync(desk.connection).state == RunState.SUCCEEDED
     desk.connection.webhook_secret = SECRET
     desk.connection.save(update_fields=["webhook_secret"])

@@ -29,8 +29,20 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.stripe.api.events import Hint
-from integrations.stripe.sync import connections, dirty, drain, housekeeping, inbox, inbox_lease, prices, runs
+from integrations.stripe.sync import (
+    connections,
+    dirty,
+    disconnecting,
+    drain,
+    drain_slice,
+    housekeeping,
+    inbox,
+    inbox_lease,
+    prices,
+    runs,
+)
 from integrations.stripe.sync.dirty import MOST_ATTEMPTS
+from integrations.stripe.sync.drain_slice import DrainResult
 from integrations.stripe.sync.freshness import freshness
 from integrations.stripe.sync.looks import Look
 from integrations.stripe.sync.refresh import retry_issue
@@ -74,7 +86,7 @@ def told(connection: StripeConnection, *hints: Hint) -> None:
     assert inbox.receive(connection, hints, source="webhook") == len(hints)
 
 
-def drained(connection: StripeConnection) -> drain.DrainResult:
+def drained(connection: StripeConnection) -> DrainResult:
     """One slice, which somebody was free to work."""
     result = inbox.drain(connection.pk, queue=False)
     assert result is not None
@@ -516,7 +528,7 @@ def test_nothing_is_written_after_a_disconnect(stripe: Running, connection: Stri
     one = alone(1)[0]
     stripe.patch("customers", one.stripe_id, {"name": "Renamed"}, event="none")
     told(connection, hint(owner=one.stripe_id))
-    connections.disconnect(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
 
     assert inbox.drain(connection.pk, queue=False) is None
     assert states(connection) == {"waiting": 1}
@@ -610,13 +622,13 @@ def test_a_run_that_failed_leaves_them_to_be_read_one_by_one(
 
 def test_a_run_and_a_drain_share_the_pace(connection: StripeConnection, monkeypatch: pytest.MonkeyPatch) -> None:
     shares = []
-    governed = drain.governor_for
+    governed = drain_slice.governor_for
 
     def remember(*arguments: Any, share: float, **more: Any) -> Any:
         shares.append(share)
         return governed(*arguments, share=share, **more)
 
-    monkeypatch.setattr(drain, "governor_for", remember)
+    monkeypatch.setattr(drain_slice, "governor_for", remember)
     told(connection, hint(owner=alone(1)[0].stripe_id))
     drained(connection)
     monkeypatch.setattr("integrations.stripe.sync.work.SLICE_SECONDS", 0)
@@ -625,7 +637,7 @@ def test_a_run_and_a_drain_share_the_pace(connection: StripeConnection, monkeypa
     told(connection, hint(owner=alone(1)[0].stripe_id))
     drained(connection)
 
-    assert shares == [1.0, drain.SHARE_BESIDE_A_RUN]
+    assert shares == [1.0, drain_slice.SHARE_BESIDE_A_RUN]
 
 
 # --- who works on it -------------------------------------------------------------------------------------------------
@@ -667,7 +679,7 @@ def test_what_is_left_when_a_slice_ends_is_queued(
     connection: StripeConnection, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     monkeypatch.setattr(drain, "CHUNK", 1)
-    monkeypatch.setattr(drain, "SLICE_SECONDS", 0.01)
+    monkeypatch.setattr(drain_slice, "SLICE_SECONDS", 0.01)
     told(connection, *(hint(owner=one.stripe_id) for one in alone(3)))
     StripeConnection.objects.update(inbox_until=None)
     with django_capture_on_commit_callbacks(execute=True):

@@ -28,7 +28,7 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.stripe import tasks
-from integrations.stripe.sync import connections, derive, housekeeping, inbox, nightly
+from integrations.stripe.sync import derive, disconnecting, housekeeping, inbox, nightly
 from sandbox.testing import Running, running
 from tests.factories import AdminRateFactory, ExchangeRate, StripeConnectionFactory
 from tests.integrations.stripe.sync.conftest import as_after_a_start
@@ -365,7 +365,7 @@ def test_old_reports_and_notices_are_forgotten(connection: StripeConnection) -> 
 def test_a_disconnect_ends_the_night_without_a_report(connection: StripeConnection) -> None:
     yesterday(connection)
     nightly.start(connection, queue=False)
-    connections.disconnect(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
     nightly.tick()
     assert not DriftReport.objects.exists()
 
@@ -373,8 +373,8 @@ def test_a_disconnect_ends_the_night_without_a_report(connection: StripeConnecti
 def test_a_deleted_mirror_takes_its_reports_and_notices_along(connection: StripeConnection) -> None:
     paying(connection).delete()
     assert night(connection).total
-    connections.disconnect(connection, actor=None)
-    connections.delete_mirror(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
+    disconnecting.delete_mirror(connection, actor=None)
     assert not DriftReport.objects.exists()
     assert not Notice.objects.exists()
 
