@@ -328,6 +328,50 @@ def test_a_price_that_was_cut_off_is_followed_through(
     assert Customer.objects.filter(plan="renamed_monthly").count() > 1
 
 
+@pytest.fixture
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice recomputes three customers at most; in production it is twenty thousand."""
+    monkeypatch.setattr(drain, "MOST_CONCERNED", 3)
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_a_price_that_concerns_more_than_a_slice_recomputes_is_left_to_a_run(
+    stripe: Running, connection: StripeConnection
+) -> None:
+    price, header = most_used(), billing()
+    stripe.patch("prices", price, {"lookup_key": "renamed_monthly"}, event="none")
+    told(connection, hint("price.updated", of="price", id=price))
+    result = drained(connection)
+    assert (billing(), states(connection)) == (header, {"waiting": 1}), "nobody is half done"
+    again = drained(connection)
+
+    run = SyncRun.objects.get(pk=result.run)
+    assert (run.kind, again.run) == (RunKind.FULL, run.pk)
+    assert go_on(run).state == "succeeded"
+    assert states(connection) == {"done": 1}
+    assert Customer.objects.filter(plan="renamed_monthly").count() > 3
+    header = billing()
+    assert (sync(connection).rows_written, billing()) == (0, header)
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_when_that_run_fails_they_are_recomputed_all_the_same(
+    stripe: Running, connection: StripeConnection, settings: Settings
+) -> None:
+    settings.STRIPE_RETRY_TRIES = 1
+    price = most_used()
+    stripe.patch("prices", price, {"lookup_key": "renamed_monthly"}, event="none")
+    told(connection, hint("price.updated", of="price", id=price))
+    result = drained(connection)
+    stripe.fault("500", "/v1/subscriptions", times=0)
+    assert go_on(SyncRun.objects.get(pk=result.run)).state == "failed"
+    stripe.clear_faults()
+    result = drained(connection)
+
+    assert (result.run, states(connection)) == (None, {"done": 1})
+    assert Customer.objects.filter(plan="renamed_monthly").count() > 3
+
+
 def test_a_page_from_before_a_price_changed_does_not_bring_the_old_key_back(
     stripe: Running, connection: StripeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

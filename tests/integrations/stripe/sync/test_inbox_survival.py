@@ -28,7 +28,7 @@ from pytest_django.live_server_helper import LiveServer
 from stripe import WebhookSignature
 
 from customers.models import Customer
-from integrations.models import StripeConnection, StripeCustomer, StripeEvent, StripeSubscription
+from integrations.models import StripeConnection, StripeCustomer, StripeEvent, StripeSubscription, SyncRun
 from integrations.stripe.sync import drain, housekeeping, inbox, inbox_lease, polling
 from integrations.stripe.sync.refresh import refresh
 from sandbox.testing import Running
@@ -216,6 +216,21 @@ def test_two_workers_on_one_connection_read_nobody_twice(synced: Desk) -> None:
     read = reads_by_customer(synced.stripe)
     assert {path.rpartition("/")[2] for path in read} == set(ids)
     assert set(read.values()) == {1}
+    assert_as_after_a_full_run(synced.connection)
+
+
+def test_a_day_with_more_changes_than_a_walk_costs_is_one_walk(synced: Desk) -> None:
+    ids = change(synced.stripe, drain.FEWEST_FOR_A_RUN + 5)
+    before = SyncRun.objects.count()
+    polling.poll(synced.connection, wake=False)
+    inbox_lease.wake(synced.connection.pk)
+    with synced.running("worker"):
+        wait_for(all_done, seconds=90)
+
+    assert SyncRun.objects.count() == before + 1
+    assert SyncRun.objects.latest("pk").kind == "full"
+    assert not reads_by_customer(synced.stripe), "nobody was read alone"
+    assert StripeCustomer.objects.filter(name__startswith="Renamed").count() == len(ids)
     assert_as_after_a_full_run(synced.connection)
 
 
