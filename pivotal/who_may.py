@@ -142,8 +142,8 @@ _INTRODUCTION = (
     "fails when it is not current. Every view checks for itself, whatever menus and buttons show.",
     "",
     "**Owner** is a superuser. **Admin**, **Member** and **Staff** are groups; Owner, Admin and Staff may enter Django",
-    "admin as well (`is_staff`). With `DEFAULT_ACCESS=assigned` a Member finds only the customers they own. Somebody who",
-    "is not signed in is asked to log in; somebody in no group may do nothing of this.",
+    "admin as well (`is_staff`). With `DEFAULT_ACCESS=assigned` a Member finds only the customers they own. Somebody",
+    "who is not signed in is asked to log in; somebody in no group may do nothing of this.",
     "",
 )
 
