@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 from django_q.models import OrmQ
 from django_q.tasks import async_task
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -27,6 +27,7 @@ from tests.waiting import wait_for
 
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
 Visit = Callable[..., Page]
+PATIENCE_MS = 30_000  # a worker on a busy machine; a condition that holds is never waited for
 WEBHOOK_SECRET = "whsec_journeys"
 HELLO = "integrations.models.WorkerHeartbeat.objects.beat"
 
@@ -35,6 +36,7 @@ HELLO = "integrations.models.WorkerHeartbeat.objects.beat"
 def browser() -> Iterator[Browser]:
     """The system's Chromium. Playwright runs a loop in this thread, which Django takes for an asynchronous view."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=settings.BROWSER_PATH, args=ARGUMENTS)
         yield chromium
@@ -73,21 +75,16 @@ def visit(browser: Browser, live_server: LiveServer) -> Iterator[Visit]:
 def sandbox(django_db_setup: None, django_db_blocker: DjangoDbBlocker, live_server: LiveServer) -> Iterator[Running]:
     """Stripe's place, one process for all browser tests.
 
-    It keeps connections to the web server open, behind each of which is one to the database: that can be dropped only
-    once they have gone with the sandbox.
+    It keeps connections to the web server open, behind each of which is one to the database; while they last, that
+    cannot be dropped.
     """
     with running() as started:
         yield started
-    with django_db_blocker.unblock():
-        wait_for(_nobody_else_is_in_the_database)
-
-
-def _nobody_else_is_in_the_database() -> bool:
-    with connection.cursor() as cursor:
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        return bool(cursor.fetchone()[0] == 0)
 
 
 @pytest.fixture
