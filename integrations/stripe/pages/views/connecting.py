@@ -81,7 +81,7 @@ def connect_key(request: HttpRequest, mode: str) -> HttpResponse:
                 mode, key=form.cleaned_data["key"], account_id=form.cleaned_data["account_id"], actor=person(request)
             )
         except IntegrationError as error:
-            form.add_error("key", error.message)
+            form.add_error("key", notices.told(error))
         else:
             notices.connected(request, connection)
             return redirect("stripe:integration", mode)
