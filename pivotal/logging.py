@@ -7,6 +7,7 @@ import re
 
 from integrations import context
 from integrations.stripe.api.redaction import redact
+from pivotal.middleware import KNOWN_AS
 
 _formatter = logging.Formatter()
 _EMAIL = re.compile(r"(?<![A-Za-z0-9._%+-])([A-Za-z0-9])[A-Za-z0-9._%+-]*@(?=[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z])")
@@ -38,9 +39,15 @@ class AddContext(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the fields; they are on every record, empty where nothing is known."""
-        known = context.current()
+        known = {**_of_request(record), **context.current()}
         for name in ("request", "run", "connection"):
             setattr(record, f"{name}_id" if name != "connection" else name, known.get(name, ""))
         named = [f"{name}={known[name]}" for name in ("request", "run", "connection") if known.get(name)]
         record.where = f" [{' '.join(named)}]" if named else ""
         return True
+
+
+def _of_request(record: logging.LogRecord) -> dict[str, str]:
+    """The request a record of Django's own is about."""
+    request_id = getattr(getattr(record, "request", None), "META", {}).get(KNOWN_AS)
+    return {"request": request_id} if request_id else {}

@@ -14,6 +14,7 @@ from integrations import context
 from pivotal.addresses import client_address
 
 HEADER = "X-Request-ID"
+KNOWN_AS = "pivotal.request_id"
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{8,36}")
 
 
@@ -26,6 +27,7 @@ class RequestContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer with the id in X-Request-ID."""
         request_id = _request_id(request)
+        request.META[KNOWN_AS] = request_id  # Django logs some answers when this middleware has been left
         with context.working_on(request=request_id, address=client_address(request)):
             response = self._get_response(request)
         response.headers[HEADER] = request_id
