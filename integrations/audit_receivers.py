@@ -1,4 +1,4 @@
-"""What is recorded without a service of the integrations to do it: sign-ins, exports, exchange rates, personal domains."""
+"""What is recorded because somebody else announces it: sign-ins, exports, exchange rates, personal domains."""
 
 from __future__ import annotations
 

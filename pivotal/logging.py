@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
+from customers.terminal import visible
 from integrations import context
 from integrations.stripe.api.redaction import redact
 from pivotal.middleware import KNOWN_AS
@@ -19,16 +20,16 @@ def clean(text: str) -> str:
 
 
 class RedactSecrets(logging.Filter):
-    """Cleans the message and the traceback of a record; lets every record pass."""
+    """Cleans the message and the traceback of a record, terminal codes included; lets every record pass."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Clean `record` in place. The arguments are folded into the message, where a secret may hide as well."""
-        record.msg = clean(record.getMessage())
+        record.msg = clean(visible(record.getMessage()))
         record.args = None
         if record.exc_info and not record.exc_text:
             record.exc_text = _formatter.formatException(record.exc_info)
         if record.exc_text:
-            record.exc_text = clean(record.exc_text)
+            record.exc_text = clean(visible(record.exc_text))
         if record.stack_info:
             record.stack_info = clean(record.stack_info)
         return True

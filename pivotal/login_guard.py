@@ -30,7 +30,7 @@ class LoginGuard(AxesDatabaseHandler):
     """
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
-        """The failures axes compares to its limit: those of name and address, or the limit once a wide one is reached."""
+        """What axes compares to its limit: failures of name and address; its limit once a wide one is over."""
         narrow = int(super().get_failures(request, credentials))
         if self._is_over_a_wide_limit(request, get_client_username(request, credentials) or ""):
             return max(narrow, get_failure_limit(request, credentials))
@@ -39,7 +39,7 @@ class LoginGuard(AxesDatabaseHandler):
     def user_login_failed(
         self, sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any
     ) -> None:
-        """Count it, and record it in the audit log; what comes during a pause is neither, so nobody can fill the log."""
+        """Count and record it; what comes during a pause is neither, so that nobody can fill the audit log."""
         if request is None or getattr(request, "axes_locked_out", False):
             super().user_login_failed(sender, credentials, request, **kwargs)
             return

@@ -115,7 +115,7 @@ def test_failures_are_recorded_until_the_pause_and_what_is_nobodys_name_is_not_k
         log_in(client, password="wrong")
     log_in(client, name="my secret password", password="")
     log_in(client, name="my secret password", password="x")
-    told = [each for each in AuditEntry.objects.values_list("action", "subject").order_by("pk")]
+    told = list(AuditEntry.objects.values_list("action", "subject").order_by("pk"))
     assert told == [*[("login_failed", "ada")] * 5, ("locked_out", "ada"), ("login_failed", "")]
 
 
