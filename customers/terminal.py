@@ -20,7 +20,9 @@ def visible(text: str) -> str:
 class Output(OutputWrapper):
     """A command's output: what is written is made visible first, and only then coloured."""
 
-    def write(self, msg: str = "", style_func: Any = None, ending: str | None = None) -> None:
+    def write(  # type: ignore[override]  # as the wrapper itself does
+        self, msg: str = "", style_func: Any = None, ending: str | None = None
+    ) -> None:
         """Write a line; colours are given as ``style_func``, never inside ``msg``."""
         super().write(visible(msg), style_func, ending)
 
