@@ -19,6 +19,7 @@ from pivotal.addresses import client_address
 logger = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
+KNOWN_AS = "pivotal.request_id"
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{8,36}")
 
 
@@ -31,6 +32,7 @@ class RequestContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer with the id in X-Request-ID."""
         request_id = _request_id(request)
+        request.META[KNOWN_AS] = request_id  # Django logs some answers when this middleware has been left
         with context.working_on(request=request_id, address=client_address(request)):
             response = self._get_response(request)
         response.headers[HEADER] = request_id

@@ -50,8 +50,8 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: object) -> HttpResponse:
     """429 for a login that failed too often; called by django-axes, whose own answer to scripts allows any origin."""
-    limit = {"failure_limit": settings.AXES_FAILURE_LIMIT, "minutes": settings.AXES_COOLOFF_TIME.seconds // 60}
-    return render(request, "locked_out.html", limit, status=HTTPStatus.TOO_MANY_REQUESTS)
+    pause = {"minutes": settings.AXES_COOLOFF_TIME.seconds // 60}
+    return render(request, "locked_out.html", pause, status=HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
