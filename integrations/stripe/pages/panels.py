@@ -92,7 +92,7 @@ class StripePanel(CustomerPanel):
             )
         if billing.connection.pk is not None:
             address = reverse("stripe:customer_decisions", args=[customer.pk])
-            items.append(MenuItem(_("History of match decisions"), address))
+            items.append(MenuItem(_("History of match decisions"), address, icon="clock"))
         if customer.stripe_customer_id and billing.has_figures:
             address = links.customer_url(billing.connection, customer.stripe_customer_id)
             items.append(MenuItem(_("Open in Stripe"), address, icon="external", external=True))

@@ -47,7 +47,12 @@ def _progress(request: HttpRequest, mode: str) -> HttpResponse:
     active = present_active(connection)
     if active is None:
         return HttpResponseClientRefresh()
-    context = {"connection": connection, "active": active, "may_connect": person(request).has_perm(CONNECT)}
+    context = {
+        "connection": connection,
+        "active": active,
+        "may_connect": person(request).has_perm(CONNECT),
+        "announce": request.GET.get("said") != active.said,
+    }
     return render(request, "stripe/includes/run.html", context)
 
 
