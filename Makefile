@@ -38,6 +38,7 @@ check: setup ## all linters, the types, the import rules, the migrations, the pr
 	$(PYTHON) manage.py makemigrations --check --dry-run
 	$(PYTHON) manage.py lintmigrations --include-apps customers integrations --ignore-name 0001_initial --sql-analyser postgresql --no-cache --quiet ok ignore
 	$(PYTHON) manage.py what_we_store --check
+	$(PYTHON) manage.py who_may --check
 	@echo "manage.py check --deploy, with settings as in production"
 	@DEBUG=false DATABASE_URL=postgresql://localhost/pivotal ALLOWED_HOSTS=pivotal.example.com \
 		PUBLIC_BASE_URL=https://pivotal.example.com \

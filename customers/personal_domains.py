@@ -14,6 +14,7 @@ from customers.announcements import Announcements, announce_everywhere
 from customers.domains import normalise
 from customers.models import Activity, Customer, CustomerDomain, Environment, PersonalDomain
 from customers.models.domain import Overrides
+from customers.signals import personal_domains_changed
 
 
 def save(domain: PersonalDomain, *, actor: User | None = None) -> None:
@@ -22,9 +23,10 @@ def save(domain: PersonalDomain, *, actor: User | None = None) -> None:
     What customers carry as whole addresses on it is brought into the form of the new list. Raises ValidationError.
     """
     with transaction.atomic():
-        before = PersonalDomain.objects.filter(pk=domain.pk).values_list("domain", flat=True).first() or ""
+        before = PersonalDomain.objects.filter(pk=domain.pk).first()
         domain.save()
-        concerned = sorted({before, domain.domain} - {""})
+        concerned = sorted({domain.domain, *([before.domain] if before else [])})
+        _announce([before] if before else [], [domain], actor)
         _follow(concerned, actor)
 
 
@@ -32,6 +34,7 @@ def delete(domains: Sequence[PersonalDomain], *, actor: User | None = None) -> N
     """Go back to what the packaged list says about these domains."""
     with transaction.atomic():
         PersonalDomain.objects.filter(pk__in=[domain.pk for domain in domains]).delete()
+        _announce(domains, [], actor)
         _follow([domain.domain for domain in domains], actor)
 
 
@@ -46,6 +49,19 @@ def addresses_on(domains: Iterable[str]) -> tuple[QuerySet[Customer], QuerySet[C
     extra = CustomerDomain.objects.filter(environment__in=Environment.values)
     aliases = extra.annotate(backwards=Reverse("domain")).filter(found).select_related("customer")
     return customers.order_by("pk"), aliases.order_by("pk")
+
+
+def _announce(before: Sequence[PersonalDomain], after: Sequence[PersonalDomain], actor: User | None) -> None:
+    """Tell which entries were there and which are; one that was saved as it was is none."""
+    was, now = _said(before), _said(after)
+    changed = {name: (was.get(name, ""), now.get(name, "")) for name in sorted({*was, *now})}
+    changed = {name: values for name, values in changed.items() if values[0] != values[1]}
+    if changed:
+        personal_domains_changed.send(sender=None, actor=actor, domains=changed)
+
+
+def _said(entries: Sequence[PersonalDomain]) -> dict[str, str]:
+    return {entry.domain: "personal" if entry.personal else "company" for entry in entries}
 
 
 def _follow(domains: Sequence[str], actor: User | None) -> None:

@@ -76,10 +76,8 @@ def _flagged(found: CustomerQuerySet, environment: str, chosen: dict[str, Any]) 
     if flags:
         found = found.filter(billing_flags__contains=flags)
     if chosen.get("stale"):
-        limit = registry.stale_before(environment)
-        # A walk that changed nothing leaves the column empty: whoever was never looked at alone is as old as the walk.
-        older = Q(billing_as_of__lt=limit) | Q(billing_as_of__isnull=True)
-        found = found.exclude(billing_source="").filter(older) if limit else found.none()
+        stale = registry.stale(environment)
+        found = found.none() if stale is None else found.filter(stale)
     return found
 
 

@@ -17,6 +17,10 @@ customers_changed = Signal()
 exported = Signal()
 """Sent when somebody takes data out: ``actor`` (None: a command), ``subject`` what it was, ``details`` which part."""
 
+personal_domains_changed = Signal()
+"""Sent in the transaction that edits the list: ``actor``, and ``domains`` with what each was and is: ``personal``,
+``company`` or an empty string for as the packaged list says."""
+
 
 def announce(environment: str, *, domains: Iterable[str], ids: Iterable[int]) -> None:
     """Send ``customers_changed`` once the current transaction is committed."""

@@ -12,12 +12,11 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Join what the CRM side offers: announcements, panels, and the groups' permissions."""
-        from axes.signals import user_locked_out
         from django.contrib.auth.signals import user_logged_in
         from django.db.models.signals import post_delete, post_migrate, post_save
         from django_q.signals import post_execute_in_worker
 
-        from customers.signals import customers_changed, exported
+        from customers.signals import customers_changed, exported, personal_domains_changed
         from integrations import audit_receivers
         from integrations.models import ExchangeRate
         from integrations.models.heartbeat import on_task_done
@@ -35,5 +34,7 @@ class IntegrationsConfig(AppConfig):
         exported.connect(audit_receivers.on_exported, dispatch_uid="integrations.audit.on_exported")
         post_execute_in_worker.connect(on_task_done, dispatch_uid="integrations.on_task_done")
         user_logged_in.connect(audit_receivers.on_signed_in, dispatch_uid="integrations.audit.on_signed_in")
-        user_locked_out.connect(audit_receivers.on_locked_out, dispatch_uid="integrations.audit.on_locked_out")
+        personal_domains_changed.connect(
+            audit_receivers.on_personal_domains_changed, dispatch_uid="integrations.audit.on_personal_domains_changed"
+        )
         panels.register()

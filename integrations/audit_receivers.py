@@ -1,4 +1,4 @@
-"""What is recorded without a service of ours to do it: sign-ins, lock-outs, exports, exchange rates."""
+"""What is recorded because somebody else announces it: sign-ins, exports, exchange rates, personal domains."""
 
 from __future__ import annotations
 
@@ -22,11 +22,6 @@ def on_signed_in(sender: Any, *, user: AbstractBaseUser, **kwargs: Any) -> None:
     audit.record(AuditAction.SIGNED_IN, actor=user)
 
 
-def on_locked_out(sender: Any, *, username: str, ip_address: str, **kwargs: Any) -> None:
-    """A name failed too often from one address; whoever it was is nobody's account yet."""
-    audit.record(AuditAction.LOCKED_OUT, actor=None, subject=username or "")
-
-
 def on_rate_changed(sender: Any, *, instance: ExchangeRate, created: bool | None = None, **kwargs: Any) -> None:
     """Somebody entered, changed or deleted a rate; those of the ECB come by themselves."""
     if instance.source != RateSource.ADMIN:
@@ -38,3 +33,12 @@ def on_rate_changed(sender: Any, *, instance: ExchangeRate, created: bool | None
         subject=f"{instance.currency} {instance.date}",
         details={"what": what, "usd_per_unit": str(instance.usd_per_unit)},
     )
+
+
+def on_personal_domains_changed(
+    sender: Any, *, actor: AbstractBaseUser | None, domains: dict[str, tuple[str, str]], **kwargs: Any
+) -> None:
+    """The list of personal domains has other entries; inside the transaction that changed it."""
+    for domain, (before, after) in domains.items():
+        details = {"before": before, "after": after}
+        audit.record(AuditAction.PERSONAL_DOMAIN, actor=actor, subject=domain, details=details)

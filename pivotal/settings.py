@@ -84,7 +84,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "axes.middleware.AxesMiddleware",  # last: answers a login that is locked out
+    "axes.middleware.AxesMiddleware",  # behind those: answers a login that is locked out
+    "pivotal.middleware.DatabaseAwayMiddleware",
 ]
 
 ROOT_URLCONF = "pivotal.urls"
@@ -159,11 +160,14 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# --- failed logins: five for one name from one address, then a quarter of an hour (docs/security.md) ---------------
+# --- failed logins: after so many, a pause of a quarter of an hour (docs/security.md) -----------------------------
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-AXES_FAILURE_LIMIT = 5
+AXES_HANDLER = "pivotal.login_guard.LoginGuard"
+AXES_FAILURE_LIMIT = 5  # of one name from one address
+LOGIN_FAILURES_OF_AN_ADDRESS = 30  # whatever the names: an office shares one
+LOGIN_FAILURES_OF_A_NAME = 30  # whatever the addresses
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by name alone, anybody could lock anybody out
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "pivotal.addresses.client_address"
 AXES_LOCKOUT_CALLABLE = "pivotal.views.locked_out"
 AXES_RESET_ON_SUCCESS = True

@@ -14,6 +14,8 @@ from pivotal import guides
 from pivotal.styleguide import samples
 from pivotal.version import version
 
+COME_AGAIN_SECONDS = 30
+
 
 def root(request: HttpRequest) -> HttpResponse:
     """The customer list is the front page."""
@@ -48,11 +50,23 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: object) -> HttpResponse:
     """429 for a login that failed too often; called by django-axes, whose own answer to scripts allows any origin."""
-    limit = {"failure_limit": settings.AXES_FAILURE_LIMIT, "minutes": settings.AXES_COOLOFF_TIME.seconds // 60}
-    return render(request, "locked_out.html", limit, status=HTTPStatus.TOO_MANY_REQUESTS)
+    pause = {"minutes": settings.AXES_COOLOFF_TIME.seconds // 60}
+    return render(request, "locked_out.html", pause, status=HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, rendered without context processors: the database may be what failed."""
+    """500, for whatever nobody foresaw."""
+    return _without_database(request, "500.html", HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def database_away(request: HttpRequest) -> HttpResponse:
+    """503 with when to come again; nothing was changed, since whatever was begun is undone."""
+    response = _without_database(request, "503.html", HTTPStatus.SERVICE_UNAVAILABLE)
+    response.headers["Retry-After"] = str(COME_AGAIN_SECONDS)
+    return response
+
+
+def _without_database(request: HttpRequest, template: str, status: HTTPStatus) -> HttpResponse:
+    """An error page, without context processors: they ask the database, which may be what failed."""
     context = {"support_email": settings.SUPPORT_EMAIL, "product_version": version(), "request": request}
-    return HttpResponse(render_to_string("500.html", context), status=HTTPStatus.INTERNAL_SERVER_ERROR)
+    return HttpResponse(render_to_string(template, context), status=status)

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from integrations.admin.audit import AuditEntryAdmin
 from integrations.admin.decisions import MatchDecisionAdmin
 from integrations.admin.groups import AmbiguousGroupAdmin
+from integrations.admin.people import RecordedGroupAdmin, RecordedUserAdmin
 from integrations.admin.read_only import ReadOnlyAdmin
 from integrations.admin.workers import WorkerHeartbeatAdmin
 from integrations.models import (
@@ -34,7 +35,14 @@ from integrations.models import (
 )
 from integrations.stripe.sync import rates
 
-__all__ = ["AmbiguousGroupAdmin", "AuditEntryAdmin", "MatchDecisionAdmin", "WorkerHeartbeatAdmin"]
+__all__ = [
+    "AmbiguousGroupAdmin",
+    "AuditEntryAdmin",
+    "MatchDecisionAdmin",
+    "RecordedGroupAdmin",
+    "RecordedUserAdmin",
+    "WorkerHeartbeatAdmin",
+]
 
 
 class MirrorAdmin(ReadOnlyAdmin):

@@ -25,7 +25,10 @@ class AuditAction(models.TextChoices):
     MIRROR_DELETED = "mirror_deleted", _("Deleted the mirror")
     CUSTOMER_FORGOTTEN = "customer_forgotten", _("Deleted a customer's data")
     SIGNED_IN = "signed_in", _("Signed in")
+    LOGIN_FAILED = "login_failed", _("Failed to sign in")
     LOCKED_OUT = "locked_out", _("Locked out after failed logins")
+    PEOPLE = "people", _("Changed people or groups")
+    PERSONAL_DOMAIN = "personal_domain", _("Changed a personal domain")
 
 
 class AppendOnlyError(TypeError):

@@ -9,6 +9,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.db.models import Q
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -221,16 +222,27 @@ def test_changed_lists_the_worst_first(client: Client) -> None:
     assert "was $900" in page.content.decode()
 
 
-def test_stale_asks_the_integrations_where_stale_begins(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Panel(CustomerPanel):
-        def stale_before(self, environment: str) -> Any:
-            return timezone.now() - timedelta(hours=1)
+def test_stale_is_what_any_integration_calls_stale(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    class ByTime(CustomerPanel):
+        def stale(self, environment: str) -> Q:
+            return Q(billing_as_of__lt=timezone.now() - timedelta(hours=1))
 
-    monkeypatch.setattr(registry, "panels", [Panel()])
+    class ByName(CustomerPanel):
+        def stale(self, environment: str) -> Q:
+            return Q(name="Failing")
+
+    monkeypatch.setattr(registry, "panels", [ByTime(), ByName(), CustomerPanel()])
     CustomerFactory(name="Old", billed=True, billing_as_of=timezone.now() - timedelta(hours=2))
+    CustomerFactory(name="Failing", billed=True)
     CustomerFactory(name="Fresh", billed=True)
     CustomerFactory(name="Never billed")
-    assert found(client, stale="on") == ["Old"]
+    assert sorted(found(client, stale="on")) == ["Failing", "Old"]
+
+
+def test_where_no_integration_calls_anything_stale_nothing_is(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "panels", [CustomerPanel()])
+    CustomerFactory(name="Fresh", billed=True)
+    assert found(client, stale="on") == []
 
 
 def test_rows_say_what_the_integrations_say(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

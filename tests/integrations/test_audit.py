@@ -7,14 +7,18 @@ import io
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 
+from customers import personal_domains
+from customers.models import PersonalDomain
 from integrations import audit
 from integrations.models import AppendOnlyError, AuditAction, AuditEntry, StripeConnection
-from integrations.stripe.sync import connections, decisions, derive, effects, endpoint, scope
+from integrations.stripe.sync import decisions, derive, disconnecting, effects, endpoint, scope
 from integrations.stripe.sync.decision_rows import Decided
 from tests.factories import AdminFactory, OwnerFactory, StaffFactory, UserFactory
 from tests.integrations.stripe.pages.factories import ConnectionFactory
@@ -35,9 +39,9 @@ def text_of(response: Any) -> str:
 def test_disconnecting_clearing_and_deleting_are_three_entries_of_the_person() -> None:
     admin = AdminFactory(username="ada")
     live = ConnectionFactory()
-    connections.disconnect(live, actor=admin)
-    connections.clear_billing(live, actor=admin)
-    connections.delete_mirror(live, actor=admin)
+    disconnecting.disconnect(live, actor=admin)
+    disconnecting.clear_billing(live, actor=admin)
+    disconnecting.delete_mirror(live, actor=admin)
     assert [entry[:2] for entry in entries()] == [
         ("ada", "disconnected"),
         ("ada", "billing_cleared"),
@@ -103,7 +107,7 @@ def test_a_toggle_is_recorded_with_what_it_was() -> None:
 def test_what_did_not_happen_is_not_recorded() -> None:
     live = ConnectionFactory()
     with transaction.atomic():
-        connections.disconnect(live, actor=None)
+        disconnecting.disconnect(live, actor=None)
         transaction.set_rollback(True)
     assert entries() == []
     assert StripeConnection.objects.get().is_connected
@@ -131,6 +135,82 @@ def test_a_sign_in_and_an_entered_rate_are_recorded(client: Client) -> None:
     form = {"currency": "NGN", "date": "2026-11-20", "usd_per_unit": "0.00065"}
     client.post(reverse("admin:integrations_exchangerate_add"), form)
     assert entries() == [("owner", "signed_in", ""), ("owner", "rate", "ngn 2026-11-20")]
+
+
+def test_personal_domains_are_recorded_with_what_they_were_and_a_preview_is_not(client: Client) -> None:
+    ConnectionFactory()
+    admin = AdminFactory(username="ada")
+    client.force_login(admin)
+    where = reverse("stripe:personal_domain_change", args=["live"]) + "?domain=freemail.example&personal=on"
+    assert client.get(where).status_code == 200
+    assert not AuditEntry.objects.filter(action=AuditAction.PERSONAL_DOMAIN).exists()
+    client.post(where)
+    entry = PersonalDomain.objects.get()
+    personal_domains.save(entry, actor=admin)  # as it was: nothing to tell
+    entry.personal = False
+    personal_domains.save(entry, actor=admin)
+    personal_domains.delete([entry], actor=admin)
+    told = AuditEntry.objects.filter(action=AuditAction.PERSONAL_DOMAIN).order_by("pk")
+    assert {(each.actor_name, each.subject) for each in told} == {("ada", "freemail.example")}
+    assert [(each.details["before"], each.details["after"]) for each in told] == [
+        ("", "personal"),
+        ("personal", "company"),
+        ("company", ""),
+    ]
+
+
+def people_told() -> list[tuple[str, str, dict[str, Any]]]:
+    rows = AuditEntry.objects.filter(action=AuditAction.PEOPLE).order_by("pk")
+    return list(rows.values_list("actor_name", "subject", "details"))
+
+
+def test_who_gets_which_group_is_recorded(client: Client) -> None:
+    client.force_login(OwnerFactory(username="owner"))
+    person = UserFactory(username="mem")
+    admins = Group.objects.get(name="Admin")
+    form = {
+        "username": "mem", "is_active": "on", "is_staff": "on", "groups": [admins.pk],
+        "date_joined_0": "2026-11-20", "date_joined_1": "10:00:00",
+    }  # fmt: skip
+    assert client.post(reverse("admin:auth_user_change", args=[person.pk]), form).status_code == 302
+    ((who, whom, details),) = people_told()
+    assert (who, whom, details["what"]) == ("owner", "mem", "changed")
+    assert "Groups" in details["fields"]
+    assert (details["groups"], details["rights"]) == (["Admin"], ["active", "admin pages"])
+
+
+def test_people_added_deleted_and_their_passwords_are_recorded_without_the_password(client: Client) -> None:
+    client.force_login(OwnerFactory(username="owner"))
+    secret = {"password1": "a rather long secret", "password2": "a rather long secret", "usable_password": "true"}
+    client.post(reverse("admin:auth_user_add"), {"username": "new", **secret})
+    person = get_user_model().objects.get(username="new")
+    client.post(reverse("admin:auth_user_password_change", args=[person.pk]), secret)
+    other = UserFactory(username="other")
+    chosen = {"action": "delete_selected", "_selected_action": [person.pk, other.pk], "post": "yes"}
+    client.post(reverse("admin:auth_user_changelist"), chosen)
+    assert not get_user_model().objects.filter(username__in=["new", "other"]).exists()
+    told = people_told()
+    assert [(whom, details["what"]) for _who, whom, details in told[:2]] == [("new", "added"), ("new", "changed")]
+    assert sorted((whom, details["what"]) for _who, whom, details in told[2:]) == [
+        ("new", "deleted"),
+        ("other", "deleted"),
+    ]
+    assert "a rather long secret" not in str(told)
+
+
+def test_a_group_and_ones_own_password_are_recorded(client: Client) -> None:
+    owner = OwnerFactory(username="owner")
+    owner.set_password("what it was before")
+    owner.save()
+    client.force_login(owner)
+    client.post(reverse("admin:auth_group_add"), {"name": "Night shift"})
+    new = {"new_password1": "x7 is new and long", "new_password2": "x7 is new and long"}
+    client.post(reverse("admin:password_change"), {**new, "old_password": "wrong"})
+    client.post(reverse("admin:password_change"), {**new, "old_password": "what it was before"})
+    assert [(whom, details["what"]) for _who, whom, details in people_told()] == [
+        ("Night shift", "added"),
+        ("owner", "own password"),
+    ]
 
 
 def test_an_entry_carries_the_request_it_was_made_in(client: Client) -> None:

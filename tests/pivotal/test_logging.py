@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.conf import settings as django_settings
+from django.test import Client
 from django.utils.module_loading import import_string
 
 from integrations import context
@@ -54,6 +55,20 @@ def test_other_text_stays_as_it_is() -> None:
 def test_an_address_keeps_a_letter_and_its_domain(text: str) -> None:
     record = logging.LogRecord("name", logging.INFO, __file__, 1, "mail %s", (text,), None)
     assert written(record) == f"mail {text.replace('ada.lovelace', 'a…')}"
+
+
+def test_no_line_steers_the_terminal_it_is_read_on() -> None:
+    record = logging.LogRecord("name", logging.INFO, __file__, 1, "from %s", ("\x1b]0;owned\x07",), None)
+    assert written(record) == r"from \u001b]0;owned\u0007"
+
+
+def test_what_django_says_of_an_answer_belongs_to_its_request(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged when the middleware has been left."""
+    response = client.get("/stripe/webhooks/live/")  # GET is refused by a plain answer
+    (record,) = [each for each in caplog.records if each.name == "django.request"]
+    AddContext().filter(record)
+    assert response.status_code == 405
+    assert record.request_id == response["X-Request-ID"]  # type: ignore[attr-defined]
 
 
 def test_a_line_says_what_it_belongs_to() -> None:

@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.db import models
 
 from customers.models import Customer
+from customers.terminal import visible
 from tests.security.walking import ROLES, addresses, body_of, signed_in, workspace
 
 pytestmark = pytest.mark.django_db
@@ -165,3 +166,41 @@ def test_json_of_the_commands_stays_json(capsys: Any) -> None:
     ):
         call_command(*command)
         json.loads(capsys.readouterr().out)
+
+
+TERMINAL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202etxt.exe\rover"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["stripe", "explain", "{customer}"],
+        ["stripe", "status", "--mode", "live"],
+        ["stripe", "calls", "--mode", "live"],
+        ["stripe", "mrr", "--mode", "live"],
+        ["customers", "export"],
+        ["customers", "export", "--format", "json"],
+        ["privacy", "export", "{customer}"],
+    ],
+    ids=" ".join,
+)
+def test_no_command_steers_the_terminal(command: list[str], capsys: Any) -> None:
+    known = workspace()
+    fill(TERMINAL)
+    call_command(*(word.format(customer=known["customer_id"]) for word in command))
+    written = "".join(capsys.readouterr())
+    assert visible(written) == written
+    assert "\\u001b" in written or "calls" in command or "mrr" in command  # a path is ours; the sums name no texts
+
+
+def test_an_error_of_a_command_steers_no_terminal_either(tmp_path: Any) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    file = tmp_path / "in.csv"
+    file.write_text(f"name,domain,{TERMINAL.partition(chr(13))[0]}\nAcme,acme.com,x\n")
+    call_command("customers", "import", str(file), stdout=out, stderr=err)
+    assert "\\u001b" in err.getvalue()
+    assert visible(err.getvalue()) == err.getvalue()
+
+
+def test_a_json_text_made_visible_means_the_same() -> None:
+    assert json.loads(visible(json.dumps(TERMINAL, ensure_ascii=False))) == TERMINAL

@@ -6,13 +6,16 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from cryptography.fernet import Fernet
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 from django.views.debug import get_exception_reporter_class
 
 from integrations.models import AuditEntry, Mode
@@ -59,6 +62,61 @@ def test_nobody_locks_somebody_else_out(client: Client) -> None:
     for _number in range(6):
         log_in(client, password="wrong", REMOTE_ADDR="198.51.100.1")
     assert log_in(Client(), REMOTE_ADDR="203.0.113.9").status_code == 302
+
+
+def test_one_address_tries_thirty_names_in_all(client: Client) -> None:
+    somebody()
+    for number in range(29):
+        assert log_in(client, name=f"name-{number}", password="wrong").status_code == 200
+    assert log_in(client, name="name-29", password="wrong").status_code == 429
+    assert log_in(client).status_code == 429
+    assert log_in(Client(), REMOTE_ADDR="203.0.113.9").status_code == 302
+
+
+def fail_from_everywhere(name: str = "ada", times: int = 30) -> int:
+    """So many failures for one name, each from another address; the last answer."""
+    for number in range(times):
+        response = log_in(Client(), name, password="wrong", REMOTE_ADDR=f"198.51.100.{number}")
+    return int(response.status_code)
+
+
+def test_many_addresses_try_one_name_thirty_times_in_all(client: Client) -> None:
+    somebody()
+    assert fail_from_everywhere(times=29) == 200
+    assert log_in(Client(), password="wrong", REMOTE_ADDR="203.0.113.1").status_code == 429
+    assert log_in(Client(), REMOTE_ADDR="203.0.113.2").status_code == 429
+
+
+def test_nobody_is_locked_out_of_where_they_have_signed_in(client: Client) -> None:
+    somebody()
+    office = "203.0.113.9"
+    assert log_in(Client(), REMOTE_ADDR=office).status_code == 302
+    assert fail_from_everywhere() == 429
+    assert log_in(Client(), REMOTE_ADDR=office).status_code == 302
+    for number in range(40):  # a colleague's machine in that office
+        log_in(Client(), name=f"name-{number}", password="wrong", REMOTE_ADDR=office)
+    assert log_in(Client(), REMOTE_ADDR=office).status_code == 302
+    for _number in range(5):  # five tries are all there are, there too
+        last = log_in(Client(), password="wrong", REMOTE_ADDR=office).status_code
+    assert last == 429
+
+
+def test_a_pause_is_over_after_a_quarter_of_an_hour_even_while_the_attack_goes_on(client: Client) -> None:
+    somebody()
+    for _number in range(6):
+        log_in(client, password="wrong")
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=16))
+    assert log_in(client).status_code == 302
+
+
+def test_failures_are_recorded_until_the_pause_and_what_is_nobodys_name_is_not_kept(client: Client) -> None:
+    somebody()
+    for _number in range(9):
+        log_in(client, password="wrong")
+    log_in(client, name="my secret password", password="")
+    log_in(client, name="my secret password", password="x")
+    told = list(AuditEntry.objects.values_list("action", "subject").order_by("pk"))
+    assert told == [*[("login_failed", "ada")] * 5, ("locked_out", "ada"), ("login_failed", "")]
 
 
 def test_a_script_gets_the_same_page_and_no_leave_to_ask_from_anywhere(client: Client) -> None:

@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from customers import terminal
 from customers.csv_import import Outcome, UnreadableFileError, import_customers
 from customers.models import Environment
 from customers.resources import PlainCustomerResource
 from customers.signals import exported
 
 
-class Command(BaseCommand):
+class Command(terminal.Command):
     """Customers in from CSV, and out as CSV or JSON."""
 
     help = "Import customers from a CSV file, or export them to standard output."

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
+from customers import terminal
 from customers.models import Customer
 from integrations import audit
 from integrations.models import AuditAction, StripeConnection
 from integrations.stripe.sync import privacy
 
 
-class Command(BaseCommand):
+class Command(terminal.Command):
     """Export and erase; JSON goes to stdout, all else to stderr."""
 
     help = "Export everything held about a customer, or delete a customer's or a connection's data completely."

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from customers import terminal
 from integrations import key_rotation
 
 
-class Command(BaseCommand):
+class Command(terminal.Command):
     """Online, in batches, and as often as one likes: what is under the first key already is left alone."""
 
     help = "Encrypt every stored secret with the first of FIELD_ENCRYPTION_KEYS; afterwards the others may go."

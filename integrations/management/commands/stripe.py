@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from customers import terminal
 from integrations.errors import IntegrationError
 from integrations.management import stripe_actions as actions
 
 
-class Command(BaseCommand):
+class Command(terminal.Command):
     """Connect, scope, sync and question the Stripe integration."""
 
     help = "Connects Stripe read-only, syncs it, and explains every figure. See `manage.py stripe ACTION --help`."

@@ -131,11 +131,11 @@ def report(command: BaseCommand, run: SyncRun, *, as_json: bool) -> None:
     if as_json:
         command.stdout.write(json.dumps(as_object(run, duration)))
     style = command.style.SUCCESS if run.state == RunState.SUCCEEDED else command.style.WARNING
-    command.stderr.write(style(f"Run {run.pk} {run.state} after {duration:.1f} s, {run.api_requests} requests."))
+    command.stderr.write(f"Run {run.pk} {run.state} after {duration:.1f} s, {run.api_requests} requests.", style)
     say_counts(command, counts.count(run.connection))
     if run.error_code or run.error_detail:
         message = IntegrationError(run.error_code, run.error_detail).message if run.error_code else run.error_detail
-        command.stderr.write(command.style.ERROR(message))
+        command.stderr.write(message, command.style.ERROR)
     for issue in SyncIssue.objects.filter(run=run, state="open").order_by("severity", "pk")[:10]:
         command.stderr.write(f"  {issue.severity}: {issue.code} {issue.object_type} {issue.object_id} {issue.detail}")
 
@@ -159,7 +159,7 @@ def refresh(command: BaseCommand, options: dict[str, Any]) -> None:
         command.stderr.write(f"{stripe_customer_id}: {changed}")
         for issue in result.issues:
             broken += 1
-            command.stderr.write(command.style.ERROR(f"  {issue.code} {issue.object_id} {issue.detail}"))
+            command.stderr.write(f"  {issue.code} {issue.object_id} {issue.detail}", command.style.ERROR)
     if broken:
         raise CommandError(f"{broken} records could not be read. [invalid_response]")
     if unknown:

@@ -283,7 +283,8 @@ class Invoice(Wire, frozen=True):
     parent: InvoiceParent | None = None
     status_details: InvoiceStatusDetails | None = None
     payments: InvoicePayments | UnsetType | None = UNSET
-    subscription: str | None = None  # before 2025-03-31
+    subscription: str | None = None  # before 2025-03-31, and so is the next
+    payment_intent: str | PaymentIntent | None = None
 
     def __post_init__(self) -> None:
         """An older shape becomes today's."""
@@ -291,6 +292,20 @@ class Invoice(Wire, frozen=True):
             details = InvoiceSubscriptionDetails(subscription=self.subscription)
             force_setattr(self, "parent", self.parent or InvoiceParent(subscription_details=details))
             force_setattr(self, "subscription", None)
+        if self.payment_intent is not None:
+            if not isinstance(self.payments, InvoicePayments):
+                force_setattr(self, "payments", InvoicePayments(data=[self._only_payment(self.payment_intent)]))
+            force_setattr(self, "payment_intent", None)
+
+    def _only_payment(self, intent: str | PaymentIntent) -> InvoicePayment:
+        """The payment behind the one intent an invoice had: it had no id, so it gets one that no other can have."""
+        return InvoicePayment(
+            id=f"inpay_of_{self.id}",
+            status="paid" if self.status == "paid" else "open",
+            invoice=self.id,
+            is_default=True,
+            payment=PaymentSource(type="payment_intent", payment_intent=intent),
+        )
 
     @property
     def customer_id(self) -> str | None:

@@ -100,6 +100,7 @@ PURPOSES: dict[str, dict[str, str]] = {
         "number": "shown as the reason of a payment status",
         "billing_reason": "tells a renewal from a one-off",
         "subscription": OLDER,
+        "payment_intent": OLDER,
         **dict.fromkeys(
             (
                 "created", "currency", "customer", "status", "collection_method", "due_date", "attempt_count",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 import msgspec
+from django.db.models import Q
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -31,10 +30,9 @@ from integrations.stripe.pages.presenters.decisions import decision_behind, in_w
 from integrations.stripe.pages.presenters.page import counts_of, known_connections
 from integrations.stripe.pages.presenters.rates import rates_dated, rates_of
 from integrations.stripe.rules.payment_status import Reason, open_amount, sentence
-from integrations.stripe.sync.freshness import allowed_age, freshness_of
+from integrations.stripe.sync.freshness import stale_customers
 
 OVERVIEW_VIEWS = {f"stripe:{name}" for name in ("integration", "connect_key", "scope", "scope_preview")}
-FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class StripePanel(CustomerPanel):
@@ -95,7 +93,7 @@ class StripePanel(CustomerPanel):
             )
         if billing.connection.pk is not None:
             address = reverse("stripe:customer_decisions", args=[customer.pk])
-            items.append(MenuItem(_("History of match decisions"), address))
+            items.append(MenuItem(_("History of match decisions"), address, icon="clock"))
         if customer.stripe_customer_id and billing.has_figures:
             address = links.customer_url(billing.connection, customer.stripe_customer_id)
             items.append(MenuItem(_("Open in Stripe"), address, icon="external", external=True))
@@ -112,16 +110,11 @@ class StripePanel(CustomerPanel):
         reasons = {pk: msgspec.convert(reason, Reason, strict=False) for pk, reason in summaries if reason}
         return {pk: amount(open_amount(reason)) for pk, reason in reasons.items() if reason.amount_remaining > 0}
 
-    def stale_before(self, environment: str) -> datetime | None:
-        """Everything is stale while disconnected; else what nobody looked at for longer than allowed."""
+    def stale(self, environment: str) -> Q | None:
+        """Everything while access is over; else what nobody could read, or looked at for longer than allowed."""
         mode = Mode.LIVE if environment == Environment.PRODUCTION else Mode.TEST
         connection = StripeConnection.objects.filter(mode=mode).first()
-        if connection is None or connection.connected_at is None:
-            return None
-        if not connection.is_connected:
-            return FAR_FUTURE
-        found = freshness_of(connection)
-        return timezone.now() - allowed_age(timezone.now()) if found.stale else None
+        return stale_customers(connection) if connection else None
 
 
 def ask_address(request: HttpRequest, customer: Customer, sentence: str) -> str:

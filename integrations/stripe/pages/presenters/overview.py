@@ -55,7 +55,7 @@ def render_overview(
     if stage in (Stage.NEW, Stage.LEFT, Stage.REAUTHORIZE):
         context |= _ways_to_connect(request, connection, key_form)
     if stage == Stage.NEW:
-        context["customers"] = matchable_customers(connection)
+        context |= {"customers": matchable_customers(connection), "import_url": import_address(request)}
     else:
         context |= _known(request, connection, stage, recent, scope_form)
     return render_page(request, "stripe/integration.html", connection, context, tabs="stripe:integration")

@@ -45,9 +45,28 @@ class ActiveRun:
         return self.run.state == RunState.QUEUED
 
     @property
+    def title(self) -> str:
+        """What is going on."""
+        if self.is_parked:
+            return _("Waiting for Stripe to be connected again")
+        if self.is_waiting:
+            return _("Waiting for the worker")
+        return _("Preview running") if self.is_preview else _("Sync running")
+
+    @property
+    def said(self) -> str:
+        """What a screen reader is told."""
+        return announcement(self.title, None if self.is_waiting else self.progress.percent)
+
+    @property
     def bar_status(self) -> str:
         """The tone of the bar."""
         return "slow" if self.progress.slowed or self.silent_since else ""
+
+
+def announcement(title: str, percent: int | None) -> str:
+    """The title and how far it is, in steps of ten: a bar that moves every second must not be read out every second."""
+    return title if percent is None else f"{title}, {percent // 10 * 10} %"
 
 
 @dataclass(frozen=True, slots=True)

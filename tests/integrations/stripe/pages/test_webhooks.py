@@ -24,6 +24,7 @@ from stripe import WebhookSignature
 from integrations.models import Attempt, StripeConnection, StripeEvent
 from integrations.stripe.pages.views.webhooks import MOST_BYTES
 from tests.factories import StripeConnectionFactory
+from tests.fuzz.values import CASES
 from tests.integrations.stripe.api.test_events import event
 
 pytestmark = pytest.mark.django_db
@@ -262,7 +263,9 @@ odd_events = st.fixed_dictionaries(
 ).map(lambda value: json.dumps(value).encode())
 
 
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=max(150, CASES), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(body=st.binary(max_size=80) | odd_events | json_values.map(lambda one: event(object=one, account="acct_1")))
 def test_no_body_whatever_is_an_error_of_ours(connection: StripeConnection, body: bytes) -> None:
     assert post(body).status_code in (200, 400, 404, 413, 422)

@@ -22,7 +22,7 @@ from django.db import connection as database
 from django.db.models.functions import Now
 
 from integrations.models import RunKind, RunState, SeenId, StripeConnection, SyncRun
-from integrations.stripe.sync import connections, housekeeping, runs
+from integrations.stripe.sync import disconnecting, housekeeping, runs
 from sandbox.testing import Running
 from tests.integrations.stripe.sync.conftest import PAGED
 from tests.integrations.stripe.sync.syncing import billing, connect, crm_rows, import_crm, mirror, start, sync
@@ -73,8 +73,8 @@ class Desk:
         run = sync(self.connection)
         assert run.state == RunState.SUCCEEDED
         state = self.state(run)
-        connections.disconnect(self.connection, actor=None)
-        connections.delete_mirror(self.connection, actor=None)
+        disconnecting.disconnect(self.connection, actor=None)
+        disconnecting.delete_mirror(self.connection, actor=None)
         self.connection = connect(self.stripe)
         return state
 
@@ -132,6 +132,32 @@ def test_a_worker_killed_in_mid_run_leaves_a_run_that_ends_as_if_nothing_had_bee
     assert run.state == RunState.SUCCEEDED
     assert desk.state(run) == expected
     assert not SeenId.objects.exists()
+
+
+def test_a_worker_told_to_end_in_mid_run_ends_and_the_next_goes_on_behind_the_checkpoint(desk: Desk) -> None:
+    expected = desk.undisturbed()
+    desk.hold_up_the_third_page()
+    run = runs.start(desk.connection, kind=RunKind.FULL, actor=None)
+    with desk.running("worker") as worker:
+        wait_for(half_read, seconds=60)
+        cluster = psutil.Process(worker.pid).children(recursive=True)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+        assert psutil.wait_procs(cluster, timeout=10)[1] == []
+    run.refresh_from_db()
+    assert run.state == RunState.RUNNING
+    read = run.read
+
+    let_the_lease_end(run)
+    housekeeping.watchdog()
+    desk.stripe.reset_requests()
+    with desk.running("worker"):
+        wait_for(lambda: ended(run), seconds=60)
+    asked = [one for one in desk.stripe.requests()["recent"] if one["path"] == "/v1/subscriptions"]
+
+    assert read > 0
+    assert len(asked) < 4, "pages behind the checkpoint are not walked again"
+    assert desk.state(run) == expected
 
 
 def test_a_foreground_sync_killed_in_mid_run_is_taken_over_by_the_next(desk: Desk) -> None:
