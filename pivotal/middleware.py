@@ -15,11 +15,11 @@ from django.http.response import HttpResponseBase
 from integrations import context
 from pivotal import views
 from pivotal.addresses import client_address
+from pivotal.logging import KNOWN_AS
 
 logger = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
-KNOWN_AS = "pivotal.request_id"
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{8,36}")
 
 
