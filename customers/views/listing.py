@@ -39,6 +39,7 @@ def customer_list(request: HttpRequest) -> HttpResponseBase:
         ],
         "is_staging": listing.environment == Environment.STAGING,
         "late_url": listing.url(pay="late"),
+        "risk_url": listing.url(risk="on", sort=""),
         "next_url": listing.url(after=page.after) if page.after else "",
         "previous_url": listing.url(before=page.before) if page.before else "",
         "mine_url": listing.url(whose="mine"),
