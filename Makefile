@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 ARGS ?=
 BROWSER_PATH ?= /usr/bin/chromium
 
-.PHONY: help setup demo demo-once demo-reset test coverage check bench format browser screenshots lock
+.PHONY: help setup demo demo-once demo-reset test coverage check bench format browser gettext messages screenshots lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -55,6 +55,12 @@ format: setup ## let the formatters and fixers do their work
 
 browser: ## install Chromium for the browser tests (Debian, Ubuntu; as root)
 	@sh .ci/browser $(BROWSER_PATH)
+
+gettext: ## install GNU gettext, which finds and checks translations (Debian, Ubuntu; as root)
+	@sh .ci/gettext
+
+messages: setup gettext ## bring locale/ up to date: new texts come in empty, translated ones are compiled
+	@$(PYTHON) manage.py messages
 
 screenshots: setup ## take the pictures of docs/images from a demo of its own; needs the browser
 	@rm -rf .pivotal/screenshots && PIVOTAL_DIR="$(CURDIR)/.pivotal/screenshots" $(PYTHON) manage.py screenshots $(ARGS)

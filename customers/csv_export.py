@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.http import StreamingHttpResponse
+from django.utils import translation
 
 from customers.models import Activity, Customer
 from customers.models.customer import CustomerQuerySet
@@ -30,7 +32,10 @@ class _Line:
 
 
 def stream(filename: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> StreamingHttpResponse:
-    """Answer with a CSV download, row by row; memory stays flat whatever the number of rows."""
+    """Answer with a CSV download, row by row; memory stays flat whatever the number of rows.
+
+    Its words are those of the default language whoever asks: files are read by scripts and shared between people.
+    """
     writer = csv.writer(_Line())
 
     def lines() -> Iterator[str]:
@@ -38,9 +43,20 @@ def stream(filename: str, columns: Sequence[str], rows: Iterable[Sequence[Any]])
         for row in rows:
             yield writer.writerow([safe(cell) for cell in row])
 
-    response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(_in_default_language(lines()), content_type="text/csv; charset=utf-8")
+    response["Content-Language"] = settings.LANGUAGE_CODE
     response["Content-Disposition"] = f'attachment; filename="{filename}"'
     return response
+
+
+def _in_default_language(lines: Iterator[str]) -> Iterator[str]:
+    """Each line made in the default language; between lines the language of whoever reads them is untouched."""
+    while True:
+        with translation.override(settings.LANGUAGE_CODE):
+            line = next(lines, None)
+        if line is None:
+            return
+        yield line
 
 
 def safe(cell: Any) -> str:

@@ -16,6 +16,7 @@ from customers import wording
 from customers.models import Activity, AtRisk, BillingFlag, Customer, PaymentStatus, Status
 from customers.panels import Header, ListBadges, Note
 from customers.selectors import Shared
+from customers.stored_words import translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,7 @@ def entry(activity: Activity) -> Entry:
         old=value_text(activity.field, activity.old),
         new=value_text(activity.field, activity.new),
         sentence=sentence,
-        who=" · ".join(part for part in (who(activity), activity.origin) if part),
+        who=" · ".join(part for part in (who(activity), translated(activity.origin)) if part),
         tone="failing" if worse else "",
     )
 

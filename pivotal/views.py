@@ -30,7 +30,7 @@ def guide(request: HttpRequest, name: str) -> HttpResponse:
     except KeyError:
         raise Http404 from None
     others = [(guides.address(each), title) for each, title in guides.GUIDES.items() if each != name]
-    return render(request, "guide.html", {"guide": shown, "others": others})
+    return render(request, "guide.html", {"guide": shown, "title": guides.GUIDES[name], "others": others})
 
 
 def style_guide(request: HttpRequest) -> HttpResponse:

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from customers.stored_words import translated
 from integrations.errors import IntegrationError
 from integrations.models import StripeConnection
 from integrations.stripe.sync.refresh import RefreshResult
@@ -30,7 +31,7 @@ def told(error: IntegrationError) -> SafeString:
     return format_html(
         '<strong>{}</strong> {} {} <a class="code small" href="{}">{}</a>',
         _(error.text.what),
-        error.detail,
+        translated(error.detail),
         _(error.text.next_step),
         f"{reverse('guide', args=['troubleshooting'])}#{error.code}",
         error.code,

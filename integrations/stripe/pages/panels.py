@@ -17,9 +17,10 @@ from django.utils.translation import ngettext
 from customers import navigation, wording
 from customers.models import Customer, Environment, PaymentStatus
 from customers.panels import CustomerPanel, Header, Link, ListBadges, MenuItem, Note, Tone, registry
+from customers.stored_words import amount, translated
 from integrations.models import BillingSummary, DecisionKind, Mode, Standing, StripeConnection
 from integrations.permissions import CONNECT, DECIDE, READ_LOG
-from integrations.stripe.pages import links
+from integrations.stripe.pages import links, stored_sentences
 from integrations.stripe.pages.access import may
 from integrations.stripe.pages.presenters.badges import badges_of
 from integrations.stripe.pages.presenters.billing import Billing, billing_of, lacks_rate, what_is_left_out
@@ -107,7 +108,7 @@ class StripePanel(CustomerPanel):
         late = [each.pk for each in customers if each.payment_status in (PaymentStatus.PAST_DUE, PaymentStatus.FAILING)]
         summaries = BillingSummary.objects.filter(customer_id__in=late).values_list("customer_id", "payment_reason")
         reasons = {pk: msgspec.convert(reason, Reason, strict=False) for pk, reason in summaries if reason}
-        return {pk: open_amount(reason) for pk, reason in reasons.items() if reason.amount_remaining > 0}
+        return {pk: amount(open_amount(reason)) for pk, reason in reasons.items() if reason.amount_remaining > 0}
 
     def stale(self, environment: str) -> Q | None:
         """Everything while access is over; else what nobody could read, or looked at for longer than allowed."""
@@ -157,7 +158,7 @@ def reason_note(billing: Billing) -> Note | None:
     reason = billing.reason
     if tone is None or reason is None:
         return None
-    text = sentence(reason, day=wording.day)
+    text = sentence(reason, day=wording.day, say=translated)
     if reason.outside_scope:
         text = _("%(text)s, outside your scope") % {"text": text}
     owner = next((each for each in billing.attached if each.stripe.stripe_id == reason.customer), None)
@@ -270,5 +271,6 @@ def sidebar(request: HttpRequest) -> navigation.Section | None:
 
 def register() -> None:
     """Join the registries of the CRM side; called once when the apps are ready."""
+    stored_sentences.register()
     registry.register(StripePanel())
     navigation.register(sidebar)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from customers.stored_words import translated
 from integrations.errors import ERRORS
 from integrations.models import ConnectionState, RunKind, RunState, StripeConnection, SyncRun
 from integrations.stripe.sync import runs
@@ -99,7 +100,7 @@ def present(run: SyncRun) -> RunRow:
     """One run, with what went wrong in words when something did."""
     ended = run.finished_at or (timezone.now() if run.started_at and run.is_active else None)
     text = ERRORS.get(run.error_code)
-    what = " ".join(part for part in (_(text.what) if text else "", run.error_detail) if part)
+    what = " ".join(part for part in (_(text.what) if text else "", translated(run.error_detail)) if part)
     return RunRow(
         run=run,
         status=STATUS[RunState(run.state)],
