@@ -17,6 +17,7 @@ from customers.models.customer import CustomerQuerySet
 CUSTOMER_COLUMNS = (
     "id", "name", "domain", "environment", "status", "owner", "plan", "plan_label", "mrr", "payment_status",
     "billing_started_at", "stripe_customer_id", "billing_source", "billing_as_of", "billing_flags",
+    "mrr_at_risk", "at_risk_reason", "at_risk_at",
 )  # fmt: skip
 ACTIVITY_COLUMNS = ("timestamp", "actor", "actor_type", "event_type", "field", "old_value", "new_value", "origin")
 _CHUNK = 2000
@@ -87,6 +88,8 @@ def customer_cells(customer: Customer) -> Sequence[Any]:
         customer.owner.get_username() if customer.owner else "", customer.plan, customer.plan_label,
         f"{customer.mrr:.2f}", customer.payment_status, customer.billing_started_at, customer.stripe_customer_id,
         customer.billing_source, customer.billing_as_of, " ".join(customer.billing_flags),
+        "" if customer.mrr_at_risk is None else f"{customer.mrr_at_risk:.2f}", customer.at_risk_reason,
+        customer.at_risk_at,
     )  # fmt: skip
 
 

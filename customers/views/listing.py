@@ -40,6 +40,7 @@ def customer_list(request: HttpRequest) -> HttpResponseBase:
         "may_import": person(request).is_staff and person(request).has_perm("customers.add_customer"),
         "is_staging": listing.environment == Environment.STAGING,
         "late_url": listing.url(pay="late"),
+        "risk_url": listing.url(risk="on", sort=""),
         "next_url": listing.url(after=page.after) if page.after else "",
         "previous_url": listing.url(before=page.before) if page.before else "",
         "mine_url": listing.url(whose="mine"),

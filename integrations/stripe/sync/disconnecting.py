@@ -115,6 +115,9 @@ def blank_billing(customer_ids: list[int]) -> None:
         billing_as_of=None,
         billing_flags=[],
         next_change_at=None,
+        mrr_at_risk=None,
+        at_risk_reason="",
+        at_risk_at=None,
     )
 
 

@@ -15,9 +15,10 @@ from integrations.stripe.api.objects import Subscription
 from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, moment_of
 from integrations.stripe.pages.presenters.invoices import InvoiceLine, invoices_behind
 from integrations.stripe.pages.presenters.rates import rates_of
-from integrations.stripe.pages.presenters.upcoming import Upcoming, ends_at, upcoming
+from integrations.stripe.pages.presenters.upcoming import Upcoming, upcoming
 from integrations.stripe.rules.money import to_cents
 from integrations.stripe.rules.receipt import WHY_ZERO, Receipt
+from integrations.stripe.rules.subscriptions import ends_at
 
 SUBSCRIPTIONS_SHOWN = 50
 EVERY = {

@@ -13,9 +13,9 @@ from customers import wording
 from customers.stored_words import amount, translated
 from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, total
 from integrations.stripe.pages.presenters.billing_card import status_of
-from integrations.stripe.pages.presenters.upcoming import ends_at
 from integrations.stripe.rules.money import to_cents
 from integrations.stripe.rules.receipt import WHY_ZERO, Line, as_read
+from integrations.stripe.rules.subscriptions import ends_at
 from integrations.stripe.rules.wording import money
 
 ENDED_SHOWN = 20
