@@ -85,7 +85,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",  # behind those: answers a login that is locked out
-    "pivotal.middleware.DatabaseAwayMiddleware",
+    "pivotal.database_away.DatabaseAwayMiddleware",
 ]
 
 ROOT_URLCONF = "pivotal.urls"
