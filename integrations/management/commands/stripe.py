@@ -10,9 +10,11 @@ import argparse
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError
 
 from integrations.errors import IntegrationError
 from integrations.management import stripe_actions as actions
+from integrations.management.stripe_actions.syncing import one_line
 
 
 class Command(BaseCommand):
@@ -66,8 +68,10 @@ class Command(BaseCommand):
         action("disconnect", actions.disconnect, "Delete our access; values stay.")
 
     def handle(self, *args: Any, run: Any, **options: Any) -> None:
-        """Run the action; an error of the integration is one line and exit code 1."""
+        """Run the action; an error of the integration, or a database that is away, is one line and exit code 1."""
         try:
             run(self, options)
         except IntegrationError as error:
             raise CommandError(f"{error.message} [{error.code}]") from error
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(f"The database does not answer ({one_line(error)}). Try again later.") from error
