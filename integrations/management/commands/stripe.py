@@ -10,10 +10,12 @@ import argparse
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import InterfaceError, OperationalError
 
 from customers import terminal
 from integrations.errors import IntegrationError
 from integrations.management import stripe_actions as actions
+from integrations.management.stripe_actions.syncing import one_line
 
 
 class Command(terminal.Command):
@@ -67,8 +69,10 @@ class Command(terminal.Command):
         action("disconnect", actions.disconnect, "Delete our access; values stay.")
 
     def handle(self, *args: Any, run: Any, **options: Any) -> None:
-        """Run the action; an error of the integration is one line and exit code 1."""
+        """Run the action; an error of the integration, or a database that is away, is one line and exit code 1."""
         try:
             run(self, options)
         except IntegrationError as error:
             raise CommandError(f"{error.message} [{error.code}]") from error
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(f"The database does not answer ({one_line(error)}). Try again later.") from error
