@@ -23,7 +23,7 @@ _NUMBER = r"[\d,]+(?:\.\d+)?"
 _AMOUNT = rf"−?(?:[$€£¥]|[A-Z]{{3}} ){_NUMBER}"
 _DAY = r"\d{1,2} [A-Z][a-z]{2} \d{4}"
 _PART = re.compile(r"%\((\w+)\)s")
-_ENDS = re.compile(r"(?<=[.:]) ")  # several sentences, one after the other
+_ENDS = re.compile(r"(?<=\.) ")  # several sentences, one after the other
 _LARGEST = 2000  # characters; a longer text is no sentence of ours
 _DEEPEST = 8
 
@@ -42,13 +42,15 @@ def translated(text: str, *, depth: int = 0) -> str:
         return text
     if text in _patterns:
         return gettext(text)
+    pieces = [(piece, translated(piece, depth=depth + 1)) for piece in _ENDS.split(text)] if ". " in text else []
+    if pieces and all(piece != said for piece, said in pieces):
+        return " ".join(said for _piece, said in pieces)
     for pattern, expression in _compiled():
         found = expression.fullmatch(text)
         if found:
             parts = {name: _part(name, value, depth) for name, value in found.groupdict().items()}
             return gettext(pattern) % parts
-    pieces = _ENDS.split(text) if depth == 0 else []
-    return " ".join(translated(piece, depth=1) for piece in pieces) if len(pieces) > 1 else amount(text)
+    return amount(text)
 
 
 def amount(text: str) -> str:

@@ -7,10 +7,9 @@ the English ones stay what Django makes of the names.
 from __future__ import annotations
 
 from django.apps import apps
-from django.utils.functional import Promise
 from django.utils.translation import pgettext_lazy
 
-LABELS: list[Promise] = [
+LABELS = [
     pgettext_lazy("column", "access token"),
     pgettext_lazy("column", "account id"),
     pgettext_lazy("column", "account name"),
@@ -158,5 +157,5 @@ def translate() -> None:
     for model in apps.get_models():
         if model._meta.app_label in ("customers", "integrations"):
             for field in model._meta.fields:
-                if field._verbose_name is None and field.verbose_name in known:
-                    field.verbose_name = known[field.verbose_name]
+                if field.deconstruct()[3].get("verbose_name") is None and field.verbose_name in known:
+                    field.verbose_name = known[str(field.verbose_name)]

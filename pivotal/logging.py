@@ -8,7 +8,8 @@ import re
 from customers.terminal import visible
 from integrations import context
 from integrations.stripe.api.redaction import redact
-from pivotal.middleware import KNOWN_AS
+
+KNOWN_AS = "pivotal.request_id"
 
 _formatter = logging.Formatter()
 _EMAIL = re.compile(r"(?<![A-Za-z0-9._%+-])([A-Za-z0-9])[A-Za-z0-9._%+-]*@(?=[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z])")

@@ -12,9 +12,9 @@ from django.http.response import HttpResponseBase
 
 from integrations import context
 from pivotal.addresses import client_address
+from pivotal.logging import KNOWN_AS
 
 HEADER = "X-Request-ID"
-KNOWN_AS = "pivotal.request_id"
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{8,36}")
 
 

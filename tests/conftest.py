@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
+from django.utils import translation
 from pytest_django.fixtures import Settings
 
 NOWHERE = "http://127.0.0.1:9"  # the discard port: a test that forgets the sandbox fails at once and reaches nobody
@@ -32,6 +34,14 @@ def _same_settings_everywhere(settings: Settings) -> None:
     settings.BUSINESS_HOURS = "Mon-Fri 9-18"
     settings.WORKSPACE_NAME = ""
     settings.SUPPORT_EMAIL = "help@pivotal.app"
+
+
+@pytest.fixture(autouse=True)
+def _nobody_s_language() -> Iterator[None]:
+    """A request leaves its language behind in the thread; the next test begins without one."""
+    translation.deactivate()
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

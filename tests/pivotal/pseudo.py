@@ -19,8 +19,8 @@ CODES = {"date", "money"}  # contexts whose texts are patterns for machines
 HIDDEN = {"script", "style", "code", "kbd", "svg"}
 READ_ALOUD = ("title", "aria-label", "placeholder", "alt")
 VOID = {"meta", "link", "input", "br", "hr", "img", "path", "rect", "circle", "line", "wbr", "col"}
-TOKEN = re.compile(r"[^\s,;:()›|/“”\"{}\[\]]+")
-WORD = re.compile(r"[A-Za-z][A-Za-z’'-]+")
+TOKEN = re.compile(r"[^\s,;:()\u203a|/“”\"{}\[\]]+")
+WORD = re.compile(r"[A-Za-z][A-Za-z\u2019'-]+")
 
 
 def pretended(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.core.management import call_command
 from django.core.management.commands import makemessages
 
 NOT_OURS = [".venv", "tests", "bench", "sandbox", "docs", "staticfiles", ".pivotal"]
+EMPTY = re.compile(r'^msgstr(?:\[0\])? ""\n(?!")', re.MULTILINE)
 
 
 class Command(makemessages.Command):
@@ -27,7 +29,4 @@ class Command(makemessages.Command):
             call_command("compilemessages", locale=[language], verbosity=options["verbosity"], ignore=NOT_OURS)
         for catalogue in settings.LOCALE_PATHS:
             for path in sorted(Path(catalogue).glob("*/LC_MESSAGES/django.po")):
-                self.stdout.write(f"{path}: {path.read_text().count(_EMPTY) - 1} without a translation")
-
-
-_EMPTY = 'msgstr ""\n\n'
+                self.stdout.write(f"{path}: {len(EMPTY.findall(path.read_text()))} without a translation")
