@@ -110,6 +110,7 @@ TEMPLATES = [
 # --- the web ---------------------------------------------------------------------------------------------------
 PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", default="")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+CSRF_FAILURE_VIEW = "pivotal.views.form_too_old"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL] if PUBLIC_BASE_URL.startswith("https://") else []
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "customers:list"
