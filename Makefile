@@ -5,7 +5,8 @@ PYTHON := $(VENV)/bin/python
 ARGS ?=
 BROWSER_PATH ?= /usr/bin/chromium
 
-.PHONY: help setup demo demo-once demo-reset test coverage check bench format browser screenshots lock audit lowest
+.PHONY: help setup demo demo-once demo-reset test coverage check bench format browser gettext messages screenshots lock \
+	audit lowest
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -38,6 +39,7 @@ check: setup ## all linters, the types, the import rules, the migrations, the pr
 	$(PYTHON) manage.py makemigrations --check --dry-run
 	$(PYTHON) manage.py lintmigrations --include-apps customers integrations --ignore-name 0001_initial --sql-analyser postgresql --no-cache --quiet ok ignore
 	$(PYTHON) manage.py what_we_store --check
+	$(PYTHON) manage.py who_may --check
 	@echo "manage.py check --deploy, with settings as in production"
 	@DEBUG=false DATABASE_URL=postgresql://localhost/pivotal ALLOWED_HOSTS=pivotal.example.com \
 		PUBLIC_BASE_URL=https://pivotal.example.com \
@@ -54,6 +56,12 @@ format: setup ## let the formatters and fixers do their work
 
 browser: ## install Chromium for the browser tests (Debian, Ubuntu; as root)
 	@sh .ci/browser $(BROWSER_PATH)
+
+gettext: ## install GNU gettext, which finds and checks translations (Debian, Ubuntu; as root)
+	@sh .ci/gettext
+
+messages: setup gettext ## bring locale/ up to date: new texts come in empty, translated ones are compiled
+	@$(PYTHON) manage.py messages
 
 screenshots: setup ## take the pictures of docs/images from a demo of its own; needs the browser
 	@rm -rf .pivotal/screenshots && PIVOTAL_DIR="$(CURDIR)/.pivotal/screenshots" $(PYTHON) manage.py screenshots $(ARGS)

@@ -1,13 +1,14 @@
 """The CRM side of Pivotal."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy
 
 
 class CustomersConfig(AppConfig):
     """Customers, their billing fields, and what happened to them."""
 
     name = "customers"
-    verbose_name = "Customers"
+    verbose_name = gettext_lazy("Customers")
 
     def ready(self) -> None:
         """Register our look-up, and give the product's groups their permissions once Django has made them."""

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.http import StreamingHttpResponse
+from django.utils import translation
 
 from customers.models import Activity, Customer
 from customers.models.customer import CustomerQuerySet
@@ -15,6 +17,7 @@ from customers.models.customer import CustomerQuerySet
 CUSTOMER_COLUMNS = (
     "id", "name", "domain", "environment", "status", "owner", "plan", "plan_label", "mrr", "payment_status",
     "billing_started_at", "stripe_customer_id", "billing_source", "billing_as_of", "billing_flags",
+    "mrr_at_risk", "at_risk_reason", "at_risk_at",
 )  # fmt: skip
 ACTIVITY_COLUMNS = ("timestamp", "actor", "actor_type", "event_type", "field", "old_value", "new_value", "origin")
 _CHUNK = 2000
@@ -29,7 +32,10 @@ class _Line:
 
 
 def stream(filename: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> StreamingHttpResponse:
-    """Answer with a CSV download, row by row; memory stays flat whatever the number of rows."""
+    """Answer with a CSV download, row by row; memory stays flat whatever the number of rows.
+
+    Its words are those of the default language whoever asks: files are read by scripts and shared between people.
+    """
     writer = csv.writer(_Line())
 
     def lines() -> Iterator[str]:
@@ -37,9 +43,20 @@ def stream(filename: str, columns: Sequence[str], rows: Iterable[Sequence[Any]])
         for row in rows:
             yield writer.writerow([safe(cell) for cell in row])
 
-    response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(_in_default_language(lines()), content_type="text/csv; charset=utf-8")
+    response["Content-Language"] = settings.LANGUAGE_CODE
     response["Content-Disposition"] = f'attachment; filename="{filename}"'
     return response
+
+
+def _in_default_language(lines: Iterator[str]) -> Iterator[str]:
+    """Each line made in the default language; between lines the language of whoever reads them is untouched."""
+    while True:
+        with translation.override(settings.LANGUAGE_CODE):
+            line = next(lines, None)
+        if line is None:
+            return
+        yield line
 
 
 def safe(cell: Any) -> str:
@@ -71,6 +88,8 @@ def customer_cells(customer: Customer) -> Sequence[Any]:
         customer.owner.get_username() if customer.owner else "", customer.plan, customer.plan_label,
         f"{customer.mrr:.2f}", customer.payment_status, customer.billing_started_at, customer.stripe_customer_id,
         customer.billing_source, customer.billing_as_of, " ".join(customer.billing_flags),
+        "" if customer.mrr_at_risk is None else f"{customer.mrr_at_risk:.2f}", customer.at_risk_reason,
+        customer.at_risk_at,
     )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ FLAGS = (
     ("undecided", _("Undecided")),
     ("incomplete", _("Incomplete")),
     ("older", _("Older invoice open")),
+    ("risk", _("At risk within 30 days")),
 )
 
 
@@ -64,6 +65,7 @@ class FilterForm(forms.Form):
     undecided = forms.BooleanField(label=FLAGS[1][1], required=False)
     incomplete = forms.BooleanField(label=FLAGS[2][1], required=False)
     older = forms.BooleanField(label=FLAGS[3][1], required=False)
+    risk = forms.BooleanField(label=FLAGS[4][1], required=False)
 
     def __init__(self, *args: Any, plans: list[str], owners: list[User], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

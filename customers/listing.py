@@ -23,16 +23,19 @@ COLUMNS = {
     "name": gettext_lazy("Name"),
     "plan": gettext_lazy("Plan"),
     "mrr": gettext_lazy("MRR"),
+    "risk": gettext_lazy("At risk"),
     "payment": gettext_lazy("Payment status"),
     "since": gettext_lazy("Billed since"),
     "owner": gettext_lazy("Owner"),
 }
 
 
-def url_of_environment(environment: str) -> str:
+def url_of_environment(environment: str, **filters: str) -> str:
     """The list of one environment; production needs no parameter."""
+    if environment != Environment.PRODUCTION:
+        filters = {"environment": environment, **filters}
     address = reverse("customers:list")
-    return address if environment == Environment.PRODUCTION else f"{address}?{urlencode({'environment': environment})}"
+    return f"{address}?{urlencode(filters)}" if filters else address
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Column:
     @property
     def css(self) -> str:
         """Figures stand at the right, names get room."""
-        return {"mrr": "figure", "name": "col-name"}.get(self.name, "")
+        return {"mrr": "figure", "risk": "figure", "name": "col-name"}.get(self.name, "")
 
 
 class Listing:
@@ -77,7 +80,7 @@ class Listing:
             query, plans=selectors.plans_in(self.environment), owners=forms.owners_of(self.environment)
         )
         self.chosen: dict[str, Any] = self.form.chosen()
-        self.sort = selectors.parse_sort(query.get("sort", ""))
+        self.sort = selectors.parse_sort(query.get("sort", ""), at_risk=self.shows_risk)
         visible = permissions.visible_customers(user)
         if self.is_mine:
             visible = visible.filter(owner=user)
@@ -92,6 +95,11 @@ class Listing:
     def is_everybodys(self) -> bool:
         """Whether everybody's customers are shown."""
         return not self.is_mine
+
+    @property
+    def shows_risk(self) -> bool:
+        """Whether only customers at risk are shown, each with what is and why."""
+        return "risk" in self.chosen
 
     @property
     def worst_first(self) -> bool:
@@ -150,11 +158,12 @@ class Listing:
 
     def columns(self) -> list[Column]:
         """The sortable columns."""
-        return [self._column(name, str(label)) for name, label in COLUMNS.items()]
+        shown = {name: label for name, label in COLUMNS.items() if name != "risk" or self.shows_risk}
+        return [self._column(name, str(label)) for name, label in shown.items()]
 
     def _column(self, name: str, label: str) -> Column:
         if self.worst_first or self.sort.removeprefix("-") != name:
-            first = f"-{name}" if name == "mrr" else name
+            first = f"-{name}" if name in ("mrr", "risk") else name
             return Column(name, label, self.url(sort=first), "")
         descending = self.sort.startswith("-")
         turned = name if descending else f"-{name}"

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Literal
 
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -127,10 +130,10 @@ class CustomerPanel:
         """What is open on the invoice that made a customer past due or failing, by customer id: ``$1,400``."""
         return {}
 
-    def stale_before(self, environment: str) -> datetime | None:
-        """Figures of ``environment`` last known to be true before this moment are stale; None: no figure is.
+    def stale(self, environment: str) -> Q | None:
+        """Which customers of ``environment`` have figures that the header greys; None: nobody has.
 
-        Backs the list's "Stale" filter in one comparison. A moment in the far future says that all are.
+        Backs the list's "Stale" filter, so it must find exactly those that ``header`` and ``list_badges`` call stale.
         """
         return None
 
@@ -175,10 +178,10 @@ class Registry:
             merged.update(panel.open_amounts(customers))
         return merged
 
-    def stale_before(self, environment: str) -> datetime | None:
-        """The latest moment any panel names."""
-        moments = [moment for panel in self.panels if (moment := panel.stale_before(environment))]
-        return max(moments, default=None)
+    def stale(self, environment: str) -> Q | None:
+        """Those that any panel calls stale."""
+        found = [condition for panel in self.panels if (condition := panel.stale(environment)) is not None]
+        return reduce(or_, found) if found else None
 
 
 registry = Registry()

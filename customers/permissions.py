@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -45,6 +47,26 @@ CUSTOMER_PERMISSIONS: dict[str, tuple[str, ...]] = {
         "view_personaldomain",
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What a view asks of a person; ``docs/permissions.md`` is written from it."""
+
+    permission: str
+    staff: bool = False
+
+
+def declare(view: Callable[..., Any], needed: Needed) -> None:
+    """Write on a guarded view what it asks; decorators around it carry it on."""
+    vars(view)["needed"] = needed
+
+
+def needed_by(view: Callable[..., Any]) -> Needed | None:
+    """What a view asks; None for one without a guard of ours."""
+    found = vars(view).get("needed")
+    return found if isinstance(found, Needed) else None
+
 
 type_of_user = AbstractBaseUser | AnonymousUser | User
 

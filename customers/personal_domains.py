@@ -8,7 +8,6 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Reverse
-from django.utils.translation import gettext as _
 
 from customers import services
 from customers.announcements import Announcements, announce_everywhere
@@ -87,7 +86,7 @@ def _renormalise_customers(
         before = services.snapshot(customer)
         customer.domain = stored
         changed.append(customer)
-        entries += services.field_changes(before, customer, ["domain"], actor=actor, origin=_("Personal domains"))
+        entries += services.field_changes(before, customer, ["domain"], actor=actor, origin="Personal domains")
         announcements.add(customer.environment, domains=[before.domain, stored], customer_id=customer.pk)
     Customer.objects.bulk_update(changed, ["domain"], batch_size=500)
     Activity.objects.bulk_create(entries, batch_size=500)
@@ -113,6 +112,6 @@ def _renormalise_aliases(
             field="domains",
             old=before,
             new="" if is_taken else stored,
-            origin=_("Personal domains"),
+            origin="Personal domains",
         )
         announcements.add(alias.environment, domains=[before, stored], customer_id=alias.customer_id)

@@ -13,9 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from customers import wording
-from customers.models import Activity, BillingFlag, Customer, PaymentStatus, Status
+from customers.models import Activity, AtRisk, BillingFlag, Customer, PaymentStatus, Status
 from customers.panels import Header, ListBadges, Note
 from customers.selectors import Shared
+from customers.stored_words import translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Row:
     incomplete: str
     older_open: str
     mrr_before: Decimal | None
+    risk: str
 
     @property
     def quiet(self) -> bool:
@@ -60,12 +62,23 @@ def _row(customer: Customer, known: ListBadges | None, shared: Shared | None) ->
         incomplete=_flag(flags, BillingFlag.INCOMPLETE, badges.incomplete, str(_("The figure leaves something out"))),
         older_open=_flag(flags, BillingFlag.OLDER_INVOICE_OPEN, badges.older_open, str(_("An older invoice is open"))),
         mrr_before=before if before != customer.mrr else None,
+        risk=risk_text(customer),
     )
 
 
 def _flag(flags: set[str], flag: str, sentence: str, fallback: str) -> str:
     """The sentence of a flag that is raised, else nothing."""
     return sentence or (fallback if flag in flags else "")
+
+
+def risk_text(customer: Customer) -> str:
+    """Why its MRR is at risk, with the day: "Ends 4 Dec"; nothing where none is."""
+    day = wording.day(customer.at_risk_at) if customer.at_risk_at else ""
+    if customer.at_risk_reason == AtRisk.FAILING:
+        return str(_("Failing, invoice of %(day)s") % {"day": day} if day else _("Payment failing"))
+    if customer.at_risk_reason == AtRisk.ENDING:
+        return str(_("Ends %(day)s") % {"day": day})
+    return ""
 
 
 def plan_text(customer: Customer, more: int) -> str:
@@ -213,7 +226,7 @@ def entry(activity: Activity) -> Entry:
         old=value_text(activity.field, activity.old),
         new=value_text(activity.field, activity.new),
         sentence=sentence,
-        who=" · ".join(part for part in (who(activity), activity.origin) if part),
+        who=" · ".join(part for part in (who(activity), translated(activity.origin)) if part),
         tone="failing" if worse else "",
     )
 

@@ -25,6 +25,7 @@ from import_export.results import Result
 from customers.announcements import Announcements, collect
 from customers.csv_export import safe, unprotected
 from customers.domains import normalise
+from customers.import_diff import PlainDiff
 from customers.models import Activity, Customer, CustomerDomain, Environment, PersonalDomain, Status
 from customers.services import EDITABLE, extra_domains, field_changes, refuse_taken, snapshot
 from customers.table_cells import FlagsWidget, MomentWidget, MoneyWidget, OwnerWidget
@@ -129,6 +130,10 @@ class CustomerResource(resources.ModelResource):
         self._before: Customer | None = None
         self._loader: CustomerLoader | None = None
         self._overrides = PersonalDomain.objects.overrides()
+
+    def get_diff_class(self) -> type[PlainDiff]:
+        """Without inline styles."""
+        return PlainDiff
 
     def export_field(self, field: fields.Field, instance: Customer, **kwargs: Any) -> Any:
         """A cell that no spreadsheet runs as a formula."""

@@ -38,7 +38,8 @@ _STATUSES: dict[str, tuple[str, ...]] = {
 _LONG_AGO, _FAR_AHEAD = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 SORTS = ("name", "plan", "mrr", "payment", "since", "owner")
-DEFAULT_SORT = "-mrr"
+DEFAULT_SORT, RISK_SORT = "-mrr", "-risk"
+NOT_WORKED_OUT = Q(mrr_at_risk__isnull=True) & ~Q(billing_source="")
 
 
 def filtered(customers: CustomerQuerySet, environment: str, chosen: dict[str, Any]) -> CustomerQuerySet:
@@ -59,6 +60,8 @@ def filtered(customers: CustomerQuerySet, environment: str, chosen: dict[str, An
         found = found.filter(owner=None if owner == "none" else int(owner))
     if changed := chosen.get("changed"):
         found = found.filter(pk__in=_changed_since(since_of(changed)))
+    if chosen.get("risk"):
+        found = found.exclude(at_risk_reason="")
     return _flagged(found, environment, chosen)
 
 
@@ -76,10 +79,8 @@ def _flagged(found: CustomerQuerySet, environment: str, chosen: dict[str, Any]) 
     if flags:
         found = found.filter(billing_flags__contains=flags)
     if chosen.get("stale"):
-        limit = registry.stale_before(environment)
-        # A walk that changed nothing leaves the column empty: whoever was never looked at alone is as old as the walk.
-        older = Q(billing_as_of__lt=limit) | Q(billing_as_of__isnull=True)
-        found = found.exclude(billing_source="").filter(older) if limit else found.none()
+        stale = registry.stale(environment)
+        found = found.none() if stale is None else found.filter(stale)
     return found
 
 
@@ -137,9 +138,14 @@ def _changed_since(since: datetime) -> Any:
     return Activity.objects.filter(at__gte=since, field__in=(*BILLING_FIELDS, "status")).values("customer_id")
 
 
-def parse_sort(value: str) -> str:
-    """A known sort, with a leading minus for descending; anything else is the default."""
-    return value if value.removeprefix("-") in SORTS else DEFAULT_SORT
+def parse_sort(value: str, *, at_risk: bool = False) -> str:
+    """A known sort, with a leading minus for descending; anything else is the default.
+
+    Where only those at risk are listed, the most at risk come first, and there is a column to sort by.
+    """
+    known = (*SORTS, "risk") if at_risk else SORTS
+    default = RISK_SORT if at_risk else DEFAULT_SORT
+    return value if value.removeprefix("-") in known else default
 
 
 def sort_keys(sort: str, *, worst_first: bool) -> list[Key]:
@@ -147,7 +153,10 @@ def sort_keys(sort: str, *, worst_first: bool) -> list[Key]:
     if worst_first:
         return [Key("severity"), Key("lost", descending=True), Key("id")]
     name, descending = sort.removeprefix("-"), sort.startswith("-")
-    field = {"name": "name_key", "plan": "plan_label", "mrr": "mrr", "payment": "severity", "since": "since_key"}
+    field = {
+        "name": "name_key", "plan": "plan_label", "mrr": "mrr", "risk": "mrr_at_risk", "payment": "severity",
+        "since": "since_key",
+    }  # fmt: skip
     return [Key(field.get(name, "owner_key"), descending), Key("id", descending)]
 
 
@@ -187,7 +196,10 @@ def _mrr_before(since: datetime) -> Coalesce:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over everything the filters find. ``at_least`` when a figure in it is incomplete."""
+    """Sums over everything the filters find. ``at_least`` when a figure in it is incomplete.
+
+    ``risk_unknown`` counts those of whom nobody has worked out yet what is at risk.
+    """
 
     customers: int
     mrr: Decimal
@@ -197,16 +209,26 @@ class Totals:
     failing: int
     without: int
     incomplete: int
+    risk_mrr: Decimal
+    at_risk: int
+    risk_incomplete: int
+    risk_unknown: int
 
     @property
     def at_least(self) -> bool:
         """Whether some customer's MRR leaves something out."""
         return self.incomplete > 0
 
+    @property
+    def risk_at_least(self) -> bool:
+        """Whether more may be at risk than what is added up."""
+        return self.risk_incomplete + self.risk_unknown > 0
+
 
 def totals(found: CustomerQuerySet) -> Totals:
     """Add up in one query."""
-    late = Q(payment_status__in=LATE)
+    late, at_risk = Q(payment_status__in=LATE), ~Q(at_risk_reason="")
+    incomplete = Q(billing_flags__contains=[BillingFlag.INCOMPLETE])
     sums = found.order_by().aggregate(
         customers=Count("pk"),
         mrr_sum=Coalesce(Sum("mrr"), Decimal(0)),  # an alias "mrr" would hide the column from the next line
@@ -215,9 +237,19 @@ def totals(found: CustomerQuerySet) -> Totals:
         past_due=Count("pk", filter=Q(payment_status=PaymentStatus.PAST_DUE)),
         failing=Count("pk", filter=Q(payment_status=PaymentStatus.FAILING)),
         without=Count("pk", filter=Q(payment_status=PaymentStatus.NONE)),
-        incomplete=Count("pk", filter=Q(billing_flags__contains=[BillingFlag.INCOMPLETE])),
+        incomplete=Count("pk", filter=incomplete),
+        risk_mrr=Coalesce(Sum("mrr_at_risk", filter=at_risk), Decimal(0)),
+        at_risk=Count("pk", filter=at_risk),
+        risk_incomplete=Count("pk", filter=at_risk & incomplete),
+        risk_unknown=Count("pk", filter=NOT_WORKED_OUT),
     )
     return Totals(mrr=sums.pop("mrr_sum"), **sums)
+
+
+def risk_totals(environment: str) -> Totals:
+    """What is at risk in an environment, over the customers its list shows, without reading all the others."""
+    concerned = ~Q(at_risk_reason="") | NOT_WORKED_OUT
+    return totals(filtered(Customer.objects.all(), environment, {}).filter(concerned))
 
 
 _PLANS = """

@@ -1,7 +1,8 @@
 """How the product writes money, moments, spans and names; the template library offers each as a filter.
 
 Money is `$1,400`, cents only when not zero. Moments are relative with the absolute one beside them, in the workspace's
-time zone.
+time zone. Each language says by its translations where the sign of a currency and the parts of a date go, and Django
+knows its separators: `1.400 $` and `24. Nov. 2026` in German. Machines are never written to from here.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from django.utils import dateformat, timezone
+from django.utils.formats import get_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -35,8 +37,14 @@ def money(amount: Decimal | int | str | None, currency: str = "usd", *, exact: b
     digits = abs(value)
     text = f"{digits:,.0f}" if whole else _cents(digits)
     sign = "−" if value < 0 else ""
-    prefix = SIGNS.get(currency.lower())
-    return f"{sign}{prefix}{text}" if prefix else f"{sign}{currency.upper()} {text}"
+    unit = SIGNS.get(currency.lower())
+    form = amount_form(is_sign=unit is not None)
+    return sign + form % {"sign": unit, "code": currency.upper(), "amount": separated(text)}
+
+
+def amount_form(*, is_sign: bool) -> str:
+    """Where the unit of an amount goes: its sign, or the code of a currency that has none here."""
+    return pgettext("money", "%(sign)s%(amount)s") if is_sign else pgettext("money", "%(code)s %(amount)s")
 
 
 def _cents(digits: Decimal) -> str:
@@ -45,9 +53,14 @@ def _cents(digits: Decimal) -> str:
     return f"{digits:,.{places}f}"
 
 
+def separated(digits: str) -> str:
+    """Python's `1,062.50` with the separators of the language: `1.062,50`."""
+    return digits.translate({ord(","): get_format("THOUSAND_SEPARATOR"), ord("."): get_format("DECIMAL_SEPARATOR")})
+
+
 def number(value: int | Decimal | None) -> str:
     """Write a count with thousands separators; a dash for None."""
-    return "—" if value is None else f"{value:,}"
+    return "—" if value is None else separated(f"{value:,}")
 
 
 def percent(part: Decimal | float) -> str:
@@ -57,17 +70,17 @@ def percent(part: Decimal | float) -> str:
 
 def absolute(moment: datetime) -> str:
     """Write a moment to the second with the zone: `20 Nov 2026, 10:23:20 CET`."""
-    return _format(moment, "j M Y, H:i:s T")
+    return _format(moment, pgettext("date", "j M Y, H:i:s T"))
 
 
 def day(moment: datetime, *, now: datetime | None = None) -> str:
     """Write the day: `24 Nov`, with the year when it is another one."""
-    return _format(moment, "j M" if _same_year(moment, now) else "j M Y")
+    return _format(moment, pgettext("date", "j M") if _same_year(moment, now) else pgettext("date", "j M Y"))
 
 
 def month(moment: datetime) -> str:
     """Write month and year: `Aug 2024`."""
-    return _format(moment, "M Y")
+    return _format(moment, pgettext("date", "M Y"))
 
 
 def clock(moment: datetime) -> str:
@@ -92,7 +105,7 @@ def date_word(value: date, *, now: datetime | None = None) -> str:
         return _("Today")
     if value == today - DAY:
         return _("Yesterday")
-    return dateformat.format(value, "j F" if value.year == today.year else "j F Y")
+    return dateformat.format(value, pgettext("date", "j F") if value.year == today.year else pgettext("date", "j F Y"))
 
 
 def ago(moment: datetime, *, now: datetime | None = None) -> str:
@@ -125,7 +138,7 @@ def duration(span: timedelta | float) -> str:
     """Write how long something took: `0.4 s`, `15 s`, `2 min 41 s`, `1 h 3 min`."""
     seconds = span.total_seconds() if isinstance(span, timedelta) else float(span)
     if 0 < seconds < 1:
-        return _("%(n).1f s") % {"n": seconds}
+        return _("%(n)s s") % {"n": separated(f"{seconds:.1f}")}
     whole = round(seconds)
     if whole < 60:
         return _("%(n)d s") % {"n": whole}

@@ -1,13 +1,14 @@
 """The integrations app."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy
 
 
 class IntegrationsConfig(AppConfig):
     """What every integration shares, and Stripe."""
 
     name = "integrations"
-    verbose_name = "Integrations"
+    verbose_name = gettext_lazy("Integrations")
 
     def ready(self) -> None:
         """Join what the CRM side offers: announcements, panels, and the groups' permissions."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_noop as _
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorText:
@@ -20,98 +22,100 @@ class ErrorText:
 
 ERRORS: dict[str, ErrorText] = {
     "reauthorize": ErrorText(
-        "Stripe no longer accepts our access.",
-        "Connect Stripe again on Admin > Integrations > Stripe; nothing that was read is lost.",
+        _("Stripe no longer accepts our access."),
+        _("Connect Stripe again on Admin > Integrations > Stripe; nothing that was read is lost."),
         permanent=True,
     ),
     "permission_missing": ErrorText(
-        "The connection lacks a permission.",
-        "Add the permission in Stripe, then check the connection again.",
+        _("The connection lacks a permission."),
+        _("Add the permission in Stripe, then check the connection again."),
         permanent=True,
     ),
     "wrong_mode": ErrorText(
-        "That belongs to the other mode.",
-        "Use a live key or app for live mode and a test one for test mode.",
+        _("That belongs to the other mode."),
+        _("Use a live key or app for live mode and a test one for test mode."),
         permanent=True,
     ),
     "wrong_account": ErrorText(
-        "That is another Stripe account than the one connected here.",
-        "Choose the account named on the page, or delete the mirrored data first.",
+        _("That is another Stripe account than the one connected here."),
+        _("Choose the account named on the page, or delete the mirrored data first."),
         permanent=True,
     ),
     "still_connected": ErrorText(
-        "Stripe is still connected here.",
-        "Disconnect it first; what it wrote would only come back.",
+        _("Stripe is still connected here."),
+        _("Disconnect it first; what it wrote would only come back."),
         permanent=True,
     ),
     "rate_limited": ErrorText(
-        "Stripe is slowing us down.", "Nothing to do: we go on by ourselves, more slowly.", permanent=False
+        _("Stripe is slowing us down."), _("Nothing to do: we go on by ourselves, more slowly."), permanent=False
     ),
     "stripe_unavailable": ErrorText(
-        "Stripe could not be reached.",
-        "Check the network and Stripe's status page, then run the sync again.",
+        _("Stripe could not be reached."),
+        _("Check the network and Stripe's status page, then run the sync again."),
         permanent=False,
     ),
     "stalled": ErrorText(
-        "The run stopped moving.",
-        "Look at the worker's log, then run the sync again; what was read so far is kept.",
+        _("The run stopped moving."),
+        _("Look at the worker's log, then run the sync again; what was read so far is kept."),
         permanent=False,
     ),
-    "busy": ErrorText("Stripe is being read for something else.", "Try again in a moment.", permanent=False),
+    "busy": ErrorText(_("Stripe is being read for something else."), "Try again in a moment.", permanent=False),
     "invalid_response": ErrorText(
-        "Stripe sent something we could not read.",
-        "Retry the record; if it stays, send us its id.",
+        _("Stripe sent something we could not read."),
+        _("Retry the record; if it stays, send us its id."),
         permanent=True,
     ),
     "unknown_value": ErrorText(
-        "Stripe sent a value we do not know.",
-        "The record counts as 0 until Pivotal is updated; send us its id.",
+        _("Stripe sent a value we do not know."),
+        _("The record counts as 0 until Pivotal is updated; send us its id."),
         permanent=True,
     ),
     "no_exchange_rate": ErrorText(
-        "A currency has no exchange rate.",
-        "Add a rate under Admin > Exchange rates; the figures follow by themselves.",
+        _("A currency has no exchange rate."),
+        _("Add a rate under Admin > Exchange rates; the figures follow by themselves."),
         permanent=True,
     ),
     "record_gone": ErrorText(
-        "Stripe no longer has this record.", "Nothing to do; the figures go by what is left.", permanent=True
+        _("Stripe no longer has this record."), _("Nothing to do; the figures go by what is left."), permanent=True
     ),
     "signature_invalid": ErrorText(
-        "The signature of the notification is not ours.",
-        "Copy the signing secret again from the endpoint's page in Stripe.",
+        _("The signature of the notification is not ours."),
+        _("Copy the signing secret again from the endpoint's page in Stripe."),
         permanent=True,
     ),
     "consent_denied": ErrorText(
-        "Access was not granted on Stripe's page.",
-        "Click Connect Stripe again when you are ready; nothing was stored.",
+        _("Access was not granted on Stripe's page."),
+        _("Click Connect Stripe again when you are ready; nothing was stored."),
         permanent=True,
     ),
     "state_mismatch": ErrorText(
-        "The answer does not belong to a connection that was started here.",
-        "Start again with Connect Stripe in the same browser; nothing was stored.",
+        _("The answer does not belong to a connection that was started here."),
+        _("Start again with Connect Stripe in the same browser; nothing was stored."),
         permanent=True,
     ),
     "code_used": ErrorText(
-        "Stripe no longer accepts this authorization code: it was used already or has expired.",
-        "Start again with Connect Stripe; nothing was stored.",
+        _("Stripe no longer accepts this authorization code: it was used already or has expired."),
+        _("Start again with Connect Stripe; nothing was stored."),
         permanent=True,
     ),
     "group_changed": ErrorText(
-        "This changed while you were looking, so nothing was decided.",
-        "Look at it again and decide on what is there now.",
+        _("This changed while you were looking, so nothing was decided."),
+        _("Look at it again and decide on what is there now."),
         permanent=True,
     ),
     "decision_refused": ErrorText(
-        "That cannot be decided.", "Go back, load the page again, and choose from what is there now.", permanent=True
+        _("That cannot be decided."),
+        _("Go back, load the page again, and choose from what is there now."),
+        permanent=True,
     ),
     "not_configured": ErrorText(
-        "This server has no Stripe App for this mode yet.",
-        "Set the client id and the secret key of this mode, or use a restricted key instead.",
+        _("This server has no Stripe App for this mode yet."),
+        _("Set the client id and the secret key of this mode, or use a restricted key instead."),
         permanent=True,
     ),
     "invalid_key": ErrorText(
-        "That is not a restricted key.",
-        "Paste a key that starts with rk_; secret and publishable keys are refused.",
+        _("That is not a restricted key."),
+        _("Paste a key that starts with rk_; secret and publishable keys are refused."),
         permanent=True,
     ),
 }

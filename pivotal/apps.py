@@ -7,14 +7,19 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class PivotalConfig(AppConfig):
-    """Registers the system checks; has no models."""
+    """Registers the system checks and the names of columns; has no models."""
 
     name = "pivotal"
     label = "pivotal"
 
     def ready(self) -> None:
         """Django calls this once the apps are loaded."""
-        from pivotal import checks  # noqa: F401 (importing registers them)
+        from pivotal import (
+            checks,  # noqa: F401 (importing registers them)
+            column_names,
+        )
+
+        column_names.translate()
 
 
 class PivotalAdminConfig(AdminConfig):

@@ -27,6 +27,7 @@ GUIDES: dict[str, Promise] = {
     "admin-guide": _("Connecting and running Stripe"),
     "mrr": _("How MRR is counted"),
     "rules": _("What every number means"),
+    "permissions": _("Who may do what"),
     "troubleshooting": _("Troubleshooting"),
 }
 """The guides by file name, in the order in which they are listed."""

@@ -78,13 +78,15 @@ MIDDLEWARE = [
     "pivotal.middleware.NotKeptMiddleware",  # after whitenoise: static files may be kept
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "axes.middleware.AxesMiddleware",  # last: answers a login that is locked out
+    "axes.middleware.AxesMiddleware",  # behind those: answers a login that is locked out
+    "pivotal.database_away.DatabaseAwayMiddleware",
 ]
 
 ROOT_URLCONF = "pivotal.urls"
@@ -141,7 +143,13 @@ STORAGES = {
 }
 
 # --- language and time -----------------------------------------------------------------------------------------
-LANGUAGE_CODE = "en"
+LANGUAGE_CODE = "en"  # of the source, of everything machines read, and of what is stored
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_AGE = 365 * 86400
+LANGUAGE_COOKIE_SECURE = not DEBUG
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")  # the workspace's zone
 USE_I18N = True
 USE_TZ = True

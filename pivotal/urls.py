@@ -6,6 +6,8 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
+from django.views.decorators.http import require_POST
+from django.views.i18n import set_language
 
 from pivotal import views
 from pivotal.health import healthz, readyz
@@ -19,6 +21,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("language/", require_POST(set_language), name="language"),
     path("help/<slug:name>/", views.guide, name="guide"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),

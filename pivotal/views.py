@@ -14,6 +14,8 @@ from pivotal import guides
 from pivotal.styleguide import samples
 from pivotal.version import version
 
+COME_AGAIN_SECONDS = 30
+
 
 def root(request: HttpRequest) -> HttpResponse:
     """The customer list is the front page."""
@@ -28,7 +30,7 @@ def guide(request: HttpRequest, name: str) -> HttpResponse:
     except KeyError:
         raise Http404 from None
     others = [(guides.address(each), title) for each, title in guides.GUIDES.items() if each != name]
-    return render(request, "guide.html", {"guide": shown, "others": others})
+    return render(request, "guide.html", {"guide": shown, "title": guides.GUIDES[name], "others": others})
 
 
 def style_guide(request: HttpRequest) -> HttpResponse:
@@ -53,6 +55,18 @@ def locked_out(request: HttpRequest, response: HttpResponse | None, credentials:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, rendered without context processors: the database may be what failed."""
+    """500, for whatever nobody foresaw."""
+    return _without_database(request, "500.html", HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def database_away(request: HttpRequest) -> HttpResponse:
+    """503 with when to come again; nothing was changed, since whatever was begun is undone."""
+    response = _without_database(request, "503.html", HTTPStatus.SERVICE_UNAVAILABLE)
+    response.headers["Retry-After"] = str(COME_AGAIN_SECONDS)
+    return response
+
+
+def _without_database(request: HttpRequest, template: str, status: HTTPStatus) -> HttpResponse:
+    """An error page, without context processors: they ask the database, which may be what failed."""
     context = {"support_email": settings.SUPPORT_EMAIL, "product_version": version(), "request": request}
-    return HttpResponse(render_to_string("500.html", context), status=HTTPStatus.INTERNAL_SERVER_ERROR)
+    return HttpResponse(render_to_string(template, context), status=status)

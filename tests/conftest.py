@@ -37,6 +37,11 @@ def _same_settings_everywhere(settings: Settings) -> None:
 @pytest.fixture
 def child_environment(transactional_db: None) -> dict[str, str]:
     """The environment for `manage.py …` as a child process on this test's own database, with no way to Stripe."""
+    return environment_of_a_child()
+
+
+def environment_of_a_child() -> dict[str, str]:
+    """The same for a fixture that outlives one test; the test database has to be there."""
     database = connection.settings_dict
     where = f"{database['HOST']}:{database['PORT'] or 5432}" if database["HOST"] else ""
     socket = f"?host={quote(database['OPTIONS']['host'], safe='/')}" if "host" in database["OPTIONS"] else ""

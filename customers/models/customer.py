@@ -53,6 +53,13 @@ class BillingFlag(models.TextChoices):
     OLDER_INVOICE_OPEN = "older_invoice_open", _("Older invoice open")
 
 
+class AtRisk(models.TextChoices):
+    """Why a customer's MRR is at risk within 30 days (docs/rules.md section 8); not the status people set."""
+
+    FAILING = "failing", _("Payment failing")
+    ENDING = "ending", _("Set to end")
+
+
 def name_words() -> SearchVector:
     """The words of a name, as the index holds them: punctuation that would glue words together becomes a blank."""
     apart = models.Func(models.F("name"), models.Value("./@_-"), models.Value("     "), function="translate")
@@ -76,7 +83,8 @@ class Customer(models.Model):
 
     ``domain`` is the match key, normalised on every write. The billing fields are written by an integration alone:
     ``mrr`` in USD a month, ``plan`` raw and ``plan_label`` as people read it. ``billing_as_of`` is when they were last
-    known to be true, ``next_change_at`` when the clock alone will change them.
+    known to be true, ``next_change_at`` when the clock alone will change them. ``mrr_at_risk`` is what of the MRR
+    is at risk within 30 days, None while nobody has worked it out; ``at_risk_reason`` is empty when nothing is at risk.
     """
 
     environment = models.CharField(_("environment"), max_length=10, choices=Environment, default=Environment.PRODUCTION)
@@ -112,6 +120,11 @@ class Customer(models.Model):
         models.CharField(max_length=20, choices=BillingFlag), default=list, blank=True, editable=False
     )
     next_change_at = models.DateTimeField(null=True, blank=True, editable=False)
+    mrr_at_risk = models.DecimalField(max_digits=18, decimal_places=2, null=True, blank=True, editable=False)
+    at_risk_reason = models.CharField(
+        max_length=8, choices=AtRisk, blank=True, default="", db_default="", editable=False
+    )
+    at_risk_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = CustomerQuerySet.as_manager()
 
@@ -129,6 +142,17 @@ class Customer(models.Model):
             GinIndex(name_words(), name="customer_words"),
             models.Index(
                 fields=["next_change_at"], name="customer_next_change", condition=models.Q(next_change_at__isnull=False)
+            ),
+            # Few are at risk, and after an upgrade soon nobody's risk is unknown: both are found without the rest.
+            models.Index(
+                fields=["environment", "mrr_at_risk", "id"],
+                name="customer_at_risk",
+                condition=~models.Q(at_risk_reason=""),
+            ),
+            models.Index(
+                fields=["id"],
+                name="customer_risk_unknown",
+                condition=models.Q(mrr_at_risk__isnull=True) & ~models.Q(billing_source=""),
             ),
             models.Index(fields=["stripe_customer_id"], name="customer_stripe_id"),
             GinIndex(fields=["billing_flags"], name="customer_flags"),

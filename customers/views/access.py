@@ -12,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 
 from customers.models import Customer
-from customers.permissions import visible_customers
+from customers.permissions import Needed, declare, visible_customers
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -29,6 +29,7 @@ def needs(permission: str) -> Callable[[View[P]], View[P]]:
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 
+        declare(guarded, Needed(permission))
         return guarded
 
     return decorate

@@ -79,7 +79,7 @@ def _edit_page(
 @require_POST
 @needs("customers.change_customer")
 def status(request: HttpRequest, customer_id: int) -> HttpResponseBase:
-    """The status menu."""
+    """Change the status from its menu."""
     customer = open_customer(request, customer_id)
     form = StatusForm(request.POST)
     if not form.is_valid():

@@ -37,8 +37,10 @@ def customer_list(request: HttpRequest) -> HttpResponseBase:
         "environments": [
             (choice, listing.url(environment=choice.value), choice == listing.environment) for choice in Environment
         ],
+        "may_import": person(request).is_staff and person(request).has_perm("customers.add_customer"),
         "is_staging": listing.environment == Environment.STAGING,
         "late_url": listing.url(pay="late"),
+        "risk_url": listing.url(risk="on", sort=""),
         "next_url": listing.url(after=page.after) if page.after else "",
         "previous_url": listing.url(before=page.before) if page.before else "",
         "mine_url": listing.url(whose="mine"),

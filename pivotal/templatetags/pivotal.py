@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms, template
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.forms import BoundField
 from django.http import HttpRequest
@@ -15,7 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from customers import wording
+from customers import stored_words, wording
 from pivotal import drawings, navigation
 
 register = template.Library()
@@ -45,6 +46,7 @@ def money_change(amount: Decimal | None, currency: str = "usd") -> str:
 
 register.filter("number", wording.number)
 register.filter("percent", wording.percent)
+register.filter("stored", stored_words.translated)
 
 
 @register.filter
@@ -141,6 +143,12 @@ def initials(user: Person | None) -> str:
     """`PR` for the avatar."""
     words = person(user).replace("@", " ").replace(".", " ").split()
     return "".join(word[0] for word in words[:2]).upper()
+
+
+@register.simple_tag
+def languages() -> list[tuple[str, str]]:
+    """The languages of the product, each in its own name."""
+    return list(settings.LANGUAGES)
 
 
 register.simple_tag(drawings.icon)

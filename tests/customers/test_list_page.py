@@ -9,12 +9,13 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.db.models import Q
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from customers import selectors
-from customers.models import BillingFlag
+from customers.models import BillingFlag, Customer
 from customers.panels import CustomerPanel, ListBadges, registry
 from tests.factories import (
     ActivityFactory,
@@ -221,16 +222,27 @@ def test_changed_lists_the_worst_first(client: Client) -> None:
     assert "was $900" in page.content.decode()
 
 
-def test_stale_asks_the_integrations_where_stale_begins(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Panel(CustomerPanel):
-        def stale_before(self, environment: str) -> Any:
-            return timezone.now() - timedelta(hours=1)
+def test_stale_is_what_any_integration_calls_stale(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    class ByTime(CustomerPanel):
+        def stale(self, environment: str) -> Q:
+            return Q(billing_as_of__lt=timezone.now() - timedelta(hours=1))
 
-    monkeypatch.setattr(registry, "panels", [Panel()])
+    class ByName(CustomerPanel):
+        def stale(self, environment: str) -> Q:
+            return Q(name="Failing")
+
+    monkeypatch.setattr(registry, "panels", [ByTime(), ByName(), CustomerPanel()])
     CustomerFactory(name="Old", billed=True, billing_as_of=timezone.now() - timedelta(hours=2))
+    CustomerFactory(name="Failing", billed=True)
     CustomerFactory(name="Fresh", billed=True)
     CustomerFactory(name="Never billed")
-    assert found(client, stale="on") == ["Old"]
+    assert sorted(found(client, stale="on")) == ["Failing", "Old"]
+
+
+def test_where_no_integration_calls_anything_stale_nothing_is(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "panels", [CustomerPanel()])
+    CustomerFactory(name="Fresh", billed=True)
+    assert found(client, stale="on") == []
 
 
 def test_rows_say_what_the_integrations_say(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,3 +329,65 @@ def test_no_spreadsheet_runs_a_cell_as_a_formula(client: Client, name: str) -> N
 def test_moments_in_the_csv_are_utc(client: Client) -> None:
     CustomerFactory(billed=True, billing_started_at="2024-08-14T12:00:00+02:00")
     assert exported(client)[0]["billing_started_at"] == "2024-08-14T10:00:00Z"
+
+
+# --- at risk ----------------------------------------------------------------------------------------------------
+
+
+def at_risk(name: str, amount: int, **fields: Any) -> None:
+    defaults = {"mrr": amount, "mrr_at_risk": amount, "at_risk_reason": "ending", "at_risk_at": timezone.now()}
+    CustomerFactory(name=name, billed=True, **{**defaults, **fields})
+
+
+def test_the_most_at_risk_come_first_and_no_others(client: Client) -> None:
+    at_risk("Little", 10, mrr=900)
+    at_risk("Much", 50, mrr=60)
+    CustomerFactory(name="Fine", billed=True, mrr_at_risk=0)
+    assert found(client, risk="on") == ["Much", "Little"]
+    assert found(client, risk="on", sort="risk") == ["Little", "Much"]
+    assert found(client, risk="on", sort="name") == ["Little", "Much"]
+    assert found(client, sort="-risk") == ["Fine", "Little", "Much"]  # without the filter there is no such column
+
+
+def test_the_list_says_what_is_at_risk_and_leads_to_whose(client: Client) -> None:
+    at_risk("Ending", 40)
+    at_risk("Elsewhere", 7, environment="staging")
+    CustomerFactory(billed=True, mrr_at_risk=0)
+    page = client.get(LIST)
+    assert page.context["totals"].risk_mrr == Decimal(40)
+    html = page.content.decode()
+    assert "At risk within 30 days:" in html
+    assert 'href="/customers/?risk=on"' in html
+    assert "$40</a> on 1 customer" in " ".join(html.split())
+
+
+def test_a_row_at_risk_says_why_and_when(client: Client) -> None:
+    day = timezone.now().replace(month=3, day=4, year=2031, hour=12)
+    at_risk("Ending", 40, at_risk_at=day)
+    at_risk("Failing", 30, at_risk_reason="failing", at_risk_at=day)
+    at_risk("Failing too", 20, at_risk_reason="failing", at_risk_at=None)
+    rows = client.get(LIST, {"risk": "on"}).context["rows"]
+    assert [row.risk for row in rows] == ["Ends 4 Mar 2031", "Failing, invoice of 4 Mar 2031", "Payment failing"]
+
+
+def test_a_sum_at_risk_that_leaves_something_out_is_at_least(client: Client) -> None:
+    at_risk("Ending", 40, billing_flags=[BillingFlag.INCOMPLETE])
+    html = client.get(LIST).content.decode()
+    assert "at least $40" in html
+
+
+def test_what_is_not_worked_out_yet_is_no_zero(client: Client) -> None:
+    CustomerFactory.create_batch(2, billed=True)
+    html = client.get(LIST).content.decode()
+    assert "What is at risk is not worked out yet for 2 customers." in html
+    assert "Nothing at risk" not in html
+    Customer.objects.update(mrr_at_risk=0)
+    assert "Nothing at risk within 30 days" in client.get(LIST).content.decode()
+
+
+def test_the_csv_follows_the_filter_with_what_is_at_risk(client: Client) -> None:
+    at_risk("Ending", 40, mrr=90)
+    CustomerFactory(name="Unknown", billed=True)
+    [row] = exported(client, risk="on")
+    assert (row["name"], row["mrr_at_risk"], row["at_risk_reason"]) == ("Ending", "40.00", "ending")
+    assert {row["name"]: row["mrr_at_risk"] for row in exported(client)}["Unknown"] == ""

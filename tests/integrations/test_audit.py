@@ -18,7 +18,7 @@ from customers import personal_domains
 from customers.models import PersonalDomain
 from integrations import audit
 from integrations.models import AppendOnlyError, AuditAction, AuditEntry, StripeConnection
-from integrations.stripe.sync import connections, decisions, derive, effects, endpoint, scope
+from integrations.stripe.sync import decisions, derive, disconnecting, effects, endpoint, scope
 from integrations.stripe.sync.decision_rows import Decided
 from tests.factories import AdminFactory, OwnerFactory, StaffFactory, UserFactory
 from tests.integrations.stripe.pages.factories import ConnectionFactory
@@ -39,9 +39,9 @@ def text_of(response: Any) -> str:
 def test_disconnecting_clearing_and_deleting_are_three_entries_of_the_person() -> None:
     admin = AdminFactory(username="ada")
     live = ConnectionFactory()
-    connections.disconnect(live, actor=admin)
-    connections.clear_billing(live, actor=admin)
-    connections.delete_mirror(live, actor=admin)
+    disconnecting.disconnect(live, actor=admin)
+    disconnecting.clear_billing(live, actor=admin)
+    disconnecting.delete_mirror(live, actor=admin)
     assert [entry[:2] for entry in entries()] == [
         ("ada", "disconnected"),
         ("ada", "billing_cleared"),
@@ -107,7 +107,7 @@ def test_a_toggle_is_recorded_with_what_it_was() -> None:
 def test_what_did_not_happen_is_not_recorded() -> None:
     live = ConnectionFactory()
     with transaction.atomic():
-        connections.disconnect(live, actor=None)
+        disconnecting.disconnect(live, actor=None)
         transaction.set_rollback(True)
     assert entries() == []
     assert StripeConnection.objects.get().is_connected

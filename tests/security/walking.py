@@ -100,7 +100,7 @@ def workspace() -> dict[str, Any]:
         connection=live, event_id="evt_1", type="invoice.paid", source="poll", object_id="in_1", created=now
     )
     ScopeFilter.objects.create(connection=live, kind="product", value="prod_growth", label="Growth")
-    reason = {"why": "due", "message": "Invoice is due", "invoice": "in_1", "number": "x", "currency": "usd"}
+    reason = {"why": "due", "message": "Invoice {number} was due on {due}, {amount_remaining} open", "invoice": "in_1", "number": "x", "currency": "usd"}
     BillingSummaryFactory(connection=live, customer=customer, payment_reason=reason)
     run = RunFactory(connection=live, state="partial", error_detail="x")
     RunFactory(connection=live, state="failed", error_code="stripe_unavailable", error_detail="x")

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations.stripe.sync import connections
+from integrations.stripe.sync import connections, disconnecting
 from integrations.stripe.sync import scope as scopes
 from integrations.stripe.sync.counts import Counts
 
@@ -30,7 +30,7 @@ def disconnect(command: BaseCommand, options: dict[str, Any]) -> None:
     """``disconnect``: our access goes, values stay."""
     connection = connections.get(options["mode"])
     last4 = connection.key_last4
-    connections.disconnect(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
     command.stderr.write("Disconnected. The access tokens are deleted; billing fields stay as they were, marked stale.")
     if last4:
         command.stderr.write(f"To end the access in Stripe too, delete the key ending in …{last4} there.")

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
+from django.views.decorators.http import require_http_methods
+
+from customers.permissions import Needed, declare
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -35,9 +38,21 @@ def admin_page(permission: str) -> Callable[[View[P]], View[P]]:
                 raise PermissionDenied
             return admin.site.admin_view(permitted)(request, *args, **kwargs)
 
+        declare(guarded, Needed(permission, staff=True))
         return guarded
 
     return decorate
+
+
+def by_method(**views: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """One address whose methods ask for different permissions: a view that hands over to the one of the method."""
+
+    @require_http_methods(list(views))
+    def chosen(request: HttpRequest, /, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return views[str(request.method)](request, *args, **kwargs)
+
+    vars(chosen)["by_method"] = views
+    return chosen
 
 
 def person(request: HttpRequest) -> User:

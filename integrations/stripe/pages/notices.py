@@ -11,26 +11,30 @@ from django.contrib import messages
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from customers.stored_words import translated
 from integrations.errors import IntegrationError
 from integrations.models import StripeConnection
 from integrations.stripe.sync.refresh import RefreshResult
 
 
 def problem(request: HttpRequest, error: IntegrationError) -> None:
-    """Tell an error; everything in it is escaped, since a detail may quote Stripe."""
-    messages.error(
-        request,
-        format_html(
-            '<strong>{}</strong> {} {} <a class="code small" href="{}">{}</a>',
-            _(error.text.what),
-            error.detail,
-            _(error.text.next_step),
-            f"{reverse('guide', args=['troubleshooting'])}#{error.code}",
-            error.code,
-        ),
+    """Tell an error."""
+    messages.error(request, told(error))
+
+
+def told(error: IntegrationError) -> SafeString:
+    """An error as people read it; everything in it is escaped, since a detail may quote Stripe."""
+    return format_html(
+        '<strong>{}</strong> {} {} <a class="code small" href="{}">{}</a>',
+        _(error.text.what),
+        translated(error.detail),
+        _(error.text.next_step),
+        f"{reverse('guide', args=['troubleshooting'])}#{error.code}",
+        error.code,
     )
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 import msgspec
+from django.db.models import Q
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -18,9 +17,10 @@ from django.utils.translation import ngettext
 from customers import navigation, wording
 from customers.models import Customer, Environment, PaymentStatus
 from customers.panels import CustomerPanel, Header, Link, ListBadges, MenuItem, Note, Tone, registry
+from customers.stored_words import amount, translated
 from integrations.models import BillingSummary, DecisionKind, Mode, Standing, StripeConnection
 from integrations.permissions import CONNECT, DECIDE, READ_LOG
-from integrations.stripe.pages import links
+from integrations.stripe.pages import links, stored_sentences
 from integrations.stripe.pages.access import may
 from integrations.stripe.pages.presenters.badges import badges_of
 from integrations.stripe.pages.presenters.billing import Billing, billing_of, lacks_rate, what_is_left_out
@@ -30,10 +30,9 @@ from integrations.stripe.pages.presenters.decisions import decision_behind, in_w
 from integrations.stripe.pages.presenters.page import counts_of, known_connections
 from integrations.stripe.pages.presenters.rates import rates_dated, rates_of
 from integrations.stripe.rules.payment_status import Reason, open_amount, sentence
-from integrations.stripe.sync.freshness import allowed_age, freshness_of
+from integrations.stripe.sync.freshness import stale_customers
 
 OVERVIEW_VIEWS = {f"stripe:{name}" for name in ("integration", "connect_key", "scope", "scope_preview")}
-FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class StripePanel(CustomerPanel):
@@ -94,7 +93,7 @@ class StripePanel(CustomerPanel):
             )
         if billing.connection.pk is not None:
             address = reverse("stripe:customer_decisions", args=[customer.pk])
-            items.append(MenuItem(_("History of match decisions"), address))
+            items.append(MenuItem(_("History of match decisions"), address, icon="clock"))
         if customer.stripe_customer_id and billing.has_figures:
             address = links.customer_url(billing.connection, customer.stripe_customer_id)
             items.append(MenuItem(_("Open in Stripe"), address, icon="external", external=True))
@@ -109,18 +108,13 @@ class StripePanel(CustomerPanel):
         late = [each.pk for each in customers if each.payment_status in (PaymentStatus.PAST_DUE, PaymentStatus.FAILING)]
         summaries = BillingSummary.objects.filter(customer_id__in=late).values_list("customer_id", "payment_reason")
         reasons = {pk: msgspec.convert(reason, Reason, strict=False) for pk, reason in summaries if reason}
-        return {pk: open_amount(reason) for pk, reason in reasons.items() if reason.amount_remaining > 0}
+        return {pk: amount(open_amount(reason)) for pk, reason in reasons.items() if reason.amount_remaining > 0}
 
-    def stale_before(self, environment: str) -> datetime | None:
-        """Everything is stale while disconnected; else what nobody looked at for longer than allowed."""
+    def stale(self, environment: str) -> Q | None:
+        """Everything while access is over; else what nobody could read, or looked at for longer than allowed."""
         mode = Mode.LIVE if environment == Environment.PRODUCTION else Mode.TEST
         connection = StripeConnection.objects.filter(mode=mode).first()
-        if connection is None or connection.connected_at is None:
-            return None
-        if not connection.is_connected:
-            return FAR_FUTURE
-        found = freshness_of(connection)
-        return timezone.now() - allowed_age(timezone.now()) if found.stale else None
+        return stale_customers(connection) if connection else None
 
 
 def ask_address(request: HttpRequest, customer: Customer, sentence: str) -> str:
@@ -164,7 +158,7 @@ def reason_note(billing: Billing) -> Note | None:
     reason = billing.reason
     if tone is None or reason is None:
         return None
-    text = sentence(reason, day=wording.day)
+    text = sentence(reason, day=wording.day, say=translated)
     if reason.outside_scope:
         text = _("%(text)s, outside your scope") % {"text": text}
     owner = next((each for each in billing.attached if each.stripe.stripe_id == reason.customer), None)
@@ -277,5 +271,6 @@ def sidebar(request: HttpRequest) -> navigation.Section | None:
 
 def register() -> None:
     """Join the registries of the CRM side; called once when the apps are ready."""
+    stored_sentences.register()
     registry.register(StripePanel())
     navigation.register(sidebar)

@@ -142,19 +142,22 @@ def open_amount(reason: Reason) -> str:
     return short_money(remaining, reason.currency)
 
 
-def sentence(reason: Reason, *, day: Callable[[datetime], str] = utc_day) -> str:
+def sentence(reason: Reason, *, day: Callable[[datetime], str] = utc_day, say: Callable[[str], str] = str) -> str:
     """Return the reason in words; ``day`` writes a date the way the reader's time zone wants it (default: UTC).
 
-    Carries the invoice number, which is Stripe's text: escape it.
+    ``say`` puts each piece of our own words into the reader's language. Carries the invoice number, which is Stripe's
+    text: escape it.
     """
     values = {
-        "attempts": "1 attempt" if reason.attempts == 1 else f"{reason.attempts} attempts",
+        "attempts": say("1 attempt" if reason.attempts == 1 else f"{reason.attempts} attempts"),
         "number": reason.number or reason.invoice,
-        "amount_remaining": open_amount(reason),
-        "next_attempt": f"next on {day(reason.next_attempt)}" if reason.next_attempt else "no further attempt planned",
+        "amount_remaining": say(open_amount(reason)),
+        "next_attempt": say(
+            f"next on {day(reason.next_attempt)}" if reason.next_attempt else "no further attempt planned"
+        ),
         "due": day(reason.due_date) if reason.due_date else "",
     }
-    return reason.message.format_map(values)
+    return say(reason.message).format_map(values)
 
 
 def _reason(invoice: Invoice, deciding: Verdict) -> Reason:

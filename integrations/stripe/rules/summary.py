@@ -28,7 +28,11 @@ class AttachedCustomer(Struct, frozen=True):
 
 
 class AttachedSubscription(Struct, frozen=True):
-    """A subscription in scope of an attached Stripe customer; ``mrr`` is its contribution in US dollars a month."""
+    """A subscription in scope of an attached Stripe customer.
+
+    ``mrr`` is its contribution in US dollars a month, ``incomplete`` when that leaves something out. ``ends_at`` is
+    when it is set to end; None when it goes on.
+    """
 
     stripe_id: str
     customer_id: str
@@ -37,6 +41,8 @@ class AttachedSubscription(Struct, frozen=True):
     mrr: Decimal
     plan: str
     plan_label: str
+    incomplete: bool = False
+    ends_at: datetime | None = None
 
 
 class Summary(Struct, frozen=True, kw_only=True):

@@ -25,14 +25,16 @@ from integrations.models import (
 from integrations.stripe.api.objects import Invoice, InvoicePayment, InvoicePayments
 from integrations.stripe.rules.payment_status import LiveSubscription
 from integrations.stripe.rules.problems import NAMES_ONLY
-from integrations.stripe.rules.subscriptions import is_live
+from integrations.stripe.rules.subscriptions import ends_at, is_live
 from integrations.stripe.rules.summary import AttachedCustomer, AttachedSubscription
+from integrations.stripe.sync.contributions import decode_subscription
 from integrations.stripe.sync.match import WINNER_ENDED
 from integrations.stripe.sync.scope_sql import Scope
 
 SUBSCRIPTIONS = """
 SELECT s.stripe_id, s.customer_id, s.status, s.start_date, s.mrr, s.plan, s.plan_label, s.problems, s.next_change_at,
-       s.data->>'collection_method'
+       s.data->>'collection_method',
+       CASE WHEN s.data->>'cancel_at' IS NOT NULL OR s.data->>'cancel_at_period_end' = 'true' THEN s.data::text END
 FROM integrations_stripesubscription s
 WHERE s.connection_id = %(connection)s AND s.customer_id = ANY(%(stripe_ids)s) AND {scope}
 """
@@ -125,12 +127,16 @@ class AttachedReader:
                 {"connection": self.connection.pk, "stripe_ids": list(owner), **self.scope.parameters},
             )
             for row in cursor.fetchall():
-                stripe_id, customer, status, start, mrr, plan, label, problems, next_change_at, collection = row
+                stripe_id, customer, status, start, mrr, plan, label, problems, next_change_at, collection, ending = row
                 attached = found[owner[customer]]
+                problems = [each for each in problems if each.partition(" ")[0] not in NAMES_ONLY]
+                ends = ends_at(decode_subscription(ending)) if ending is not None else None
                 attached.subscriptions.append(
-                    AttachedSubscription(stripe_id, customer, status, start, mrr, plan, label)
+                    AttachedSubscription(
+                        stripe_id, customer, status, start, mrr, plan, label, incomplete=bool(problems), ends_at=ends
+                    )
                 )
-                attached.problems += [each for each in problems if each.partition(" ")[0] not in NAMES_ONLY]
+                attached.problems += problems
                 if next_change_at is not None:
                     attached.changes.append(next_change_at)
                 if is_live(status):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 
 from django.db.models import F
@@ -59,3 +60,13 @@ def reads_this_month(connection: StripeConnection) -> int:
 def month_of(moment: datetime) -> date:
     """The first day of a moment's month, UTC."""
     return moment.astimezone(UTC).date().replace(day=1)
+
+
+@contextmanager
+def listed(connection: StripeConnection) -> Iterator[list[Call]]:
+    """A list for the calls made inside; they are kept, whatever becomes of them."""
+    made: list[Call] = []
+    try:
+        yield made
+    finally:
+        record(connection, made)

@@ -148,6 +148,15 @@ def figures_chunk(
         return ids[-1]
 
 
+def due_of(connection: StripeConnection, *, now: datetime) -> QuerySet[Customer]:
+    """The customers whose moment has come.
+
+    That of customers from an earlier release, of whom nobody has worked out what is at risk, came with the upgrade.
+    """
+    unknown = Q(billing_source=SOURCE, mrr_at_risk__isnull=True)
+    return customers_of(connection).filter(Q(next_change_at__lte=now) | unknown)
+
+
 def clock_ticked(connection: StripeConnection, *, now: datetime | None = None) -> dict[int, list[str]]:
     """Recompute what the clock alone has changed, from the mirror; returns the changed fields by Pivotal customer.
 
@@ -155,7 +164,7 @@ def clock_ticked(connection: StripeConnection, *, now: datetime | None = None) -
     customer shows, unmatched ones and those out of scope, since lists say what is at stake there.
     """
     now = now or DatabaseClock().now()
-    due = list(customers_of(connection).filter(next_change_at__lte=now).values_list("pk", flat=True))
+    due = list(due_of(connection, now=now).values_list("pk", flat=True))
     subscriptions = StripeSubscription.objects.filter(connection=connection, next_change_at__lte=now)
     if not due and not subscriptions.exists():
         return {}

@@ -1,8 +1,9 @@
 """Drift: what a nightly walk finds different although nobody told us (docs/architecture.md section 4 "Incremental").
 
-While a nightly run walks, what its batches add and end is noted in the transaction that stores it. What moved in the
-customers' fields needs no note: the roll-up wrote it to their history, at the one ``now`` of the run. Once the run has
-ended, ``conclude`` puts both together and drops what an event explains. Other runs know nothing of this.
+While a nightly run walks, what its batches add and end is noted in the transaction that stores it, and how they differ
+on Stripe customers that are nobody's (``drift_unmatched``). What moved in the customers' fields needs no note: the
+roll-up wrote it to their history, at the one ``now`` of the run. Once the run has ended, ``conclude`` puts it together
+and drops what an event explains. Other runs know nothing of this.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import Any
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Count
-from django.db.models.functions import Now
+from django.db.models import CharField, Count
+from django.db.models.functions import Cast, Coalesce, Now
 
 from integrations.models import DriftEntry, DriftKind, DriftReport, RunKind, StripeConnection, SyncRun
+from integrations.stripe.sync import drift_unmatched
 from integrations.stripe.sync.rows import Batch
 
 COMPARING_KINDS = (RunKind.NIGHTLY, RunKind.FULL)
@@ -84,7 +86,8 @@ def report_of(run: SyncRun) -> DriftReport | None:
 
 
 def note(report: DriftReport, batch: Batch) -> None:
-    """Note what a batch is about to add to the mirror or to end in it, before it is stored, in one statement."""
+    """Note what a batch is about to add to the mirror or to end in it, before it is stored, in a statement or two."""
+    drift_unmatched.note(report, batch)
     rows = batch.tables.get("subscription", {}).values()
     gone = [(stripe_id, at) for (table, stripe_id), at in batch.gone.items() if table == "subscription"]
     if not rows and not gone:
@@ -115,18 +118,20 @@ def conclude(report: DriftReport, run: SyncRun, *, has_events: bool) -> DriftRep
         "opened": report.created_at,
     }
     with transaction.atomic():
-        report.entries.filter(kind=DriftKind.DIFFERENT).delete()
+        report.entries.filter(kind=DriftKind.DIFFERENT).exclude(field__in=drift_unmatched.FIELDS).delete()
         with database.cursor() as cursor:
             for statement in (DIFFERENT, OWNERS, TOLD):
                 cursor.execute(statement, values)
         kinds = dict(report.entries.order_by().values_list("kind").annotate(number=Count("pk")))
-        fields = report.entries.filter(kind=DriftKind.DIFFERENT).order_by().values_list("field")
+        # A Stripe customer that is nobody's stands for itself.
+        different = report.entries.filter(kind=DriftKind.DIFFERENT).order_by()
+        different = different.annotate(whose=Coalesce(Cast("customer", CharField()), "stripe_customer_id"))
         report.has_events = has_events
         report.checked = run.read
         report.missing = kinds.get(DriftKind.MISSING, 0)
         report.extra = kinds.get(DriftKind.EXTRA, 0)
-        report.by_field = dict(fields.annotate(number=Count("customer", distinct=True)))
-        report.different = report.entries.filter(kind=DriftKind.DIFFERENT).values("customer").distinct().count()
+        report.by_field = dict(different.values_list("field").annotate(number=Count("whose", distinct=True)))
+        report.different = different.values("whose").distinct().count()
         report.concluded_at = Now()
         report.save()
     report.refresh_from_db()

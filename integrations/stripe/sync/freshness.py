@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from customers.models import Customer
@@ -21,6 +21,7 @@ from integrations.models import (
     StripeEvent,
     SyncIssue,
 )
+from integrations.stripe.sync.rollup import SOURCE
 
 IN_HOURS = timedelta(minutes=30)
 OUT_OF_HOURS = timedelta(hours=24)
@@ -105,6 +106,38 @@ def freshness(customer: Customer, connection: StripeConnection, *, failing: bool
     if bool(failing_among([customer.pk])) if failing is None else failing:
         return replace(found, as_of=customer.billing_as_of, stale=True, reason="Reading it from Stripe keeps failing")
     return found
+
+
+def stale_customers(connection: StripeConnection) -> Q | None:
+    """Which customers have stale figures, as a condition on them; None when nobody has.
+
+    Says of each what ``freshness`` says of it.
+    """
+    if connection.connected_at is None:
+        return None
+    mine = Q(billing_source=SOURCE)
+    if not connection.is_connected:
+        return mine
+    failing = Q(pk__in=failing_of(connection))
+    if not freshness_of(connection).stale:
+        return mine & failing
+    now = timezone.now()
+    # A walk that changed nothing leaves the column empty: whoever was never looked at alone is as old as the walk.
+    older = Q(billing_as_of__lt=now - allowed_age(now)) | Q(billing_as_of__isnull=True)
+    return mine & (older | failing)
+
+
+def failing_of(connection: StripeConnection) -> QuerySet[StripeCustomer, int | None]:
+    """The customers for whom something changed in Stripe that could not be read, as a subquery.
+
+    It begins with what fails, which are few, and not with the customers.
+    """
+    waiting = StripeEvent.objects.filter(connection=connection, state=StripeEvent.State.WAITING, attempts__gt=0)
+    given_up = SyncIssue.objects.filter(connection=connection, state=IssueState.OPEN, severity=Severity.ERROR)
+    ids = waiting.values("stripe_customer_id").union(given_up.values("stripe_customer_id"))
+    return StripeCustomer.objects.filter(connection=connection, customer__isnull=False, stripe_id__in=ids).values_list(
+        "customer_id", flat=True
+    )
 
 
 def failing_among(customer_ids: Iterable[int]) -> set[int]:

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from integrations.errors import IntegrationError
 from integrations.models import AttemptKind, AttemptState, StripeConnection, WorkerHeartbeat
 from integrations.stripe.api.events import DEAUTHORIZED, Hint
-from integrations.stripe.sync import attempts, calls, connections, derive, dirty, inbox_lease
+from integrations.stripe.sync import attempts, calls, derive, dirty, disconnecting, inbox_lease
 from integrations.stripe.sync.clock import DatabaseClock
 from integrations.stripe.sync.dirty import Backlog
-from integrations.stripe.sync.drain import Drain, DrainResult
+from integrations.stripe.sync.drain import Drain
+from integrations.stripe.sync.drain_slice import DrainResult
 from integrations.stripe.sync.inbox_lease import InboxLease
 from integrations.stripe.sync.lease import LeaseLostError
 
@@ -37,7 +38,7 @@ def receive(connection: StripeConnection, hints: Iterable[Hint], *, source: str,
     found = list(hints)
     for hint in found:
         if hint.type == DEAUTHORIZED and is_about_us_now(connection, hint):
-            connections.disconnect(connection, actor=None, reason="Access was ended in Stripe.")
+            disconnecting.disconnect(connection, actor=None, reason="Access was ended in Stripe.")
     kept = [hint for hint in found if hint.type != DEAUTHORIZED]
     new = dirty.insert(connection, kept, source=source)
     if new and wake and connection.is_connected:

@@ -15,6 +15,7 @@ from django.core.mail import EmailMessage
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from customers.permissions import ADMIN
@@ -93,7 +94,8 @@ def send_mails() -> int:
             logger.warning("notice %s is not mailed: no admin has an e-mail address", notice.pk)
             continue
         try:
-            mail_of(notice, addresses).send()
+            with translation.override(settings.LANGUAGE_CODE):  # one mail to several people
+                mail_of(notice, addresses).send()
         except OSError as error:  # every error of smtplib is one
             logger.warning("notice %s could not be mailed and is tried again: %s", notice.pk, error)
             Notice.objects.filter(pk=notice.pk).update(mailed_at=None)

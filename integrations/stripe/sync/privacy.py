@@ -38,7 +38,7 @@ from integrations.models import (
     SyncIssue,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import connections, derive
+from integrations.stripe.sync import derive, disconnecting
 
 
 @dataclass(slots=True)
@@ -135,7 +135,7 @@ def forget_customer(customer: Customer, *, actor: User | None, mirror_only: bool
             Activity.objects.filter(customer=customer, actor_type=Activity.ActorType.INTEGRATION).delete()
             MrrPoint.objects.filter(customer=customer).delete()
             BillingSummary.objects.filter(customer=customer).delete()
-            connections.blank_billing([number])
+            disconnecting.blank_billing([number])
         else:
             content_type = ContentType.objects.get_for_model(Customer)
             LogEntry.objects.filter(content_type=content_type, object_id=str(number)).delete()
@@ -185,8 +185,8 @@ MENTIONS = (
 
 def forget_connection(connection: StripeConnection, *, actor: User | None) -> None:
     """Disconnect, and delete the connection with everything that was ever read through it or said about it."""
-    connections.disconnect(connection, actor=actor)
-    connections.delete_mirror(connection, actor=actor)
+    disconnecting.disconnect(connection, actor=actor)
+    disconnecting.delete_mirror(connection, actor=actor)
     with transaction.atomic():
         MatchDecision.objects.filter(connection=connection, undoes__isnull=False).delete()
         ApiCall.objects.filter(connection=connection).delete()

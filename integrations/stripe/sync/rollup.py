@@ -18,6 +18,7 @@ from django.db import connection as database
 from customers.models import Activity, BillingFlag, Customer, MrrPoint
 from integrations.models import BillingSummary, StripeConnection
 from integrations.stripe.rules.payment_status import PaymentStatus, payment_status
+from integrations.stripe.rules.risk import Risk, at_risk
 from integrations.stripe.rules.summary import Summary, summarise
 from integrations.stripe.sync.attached import Attached, AttachedReader, Look
 from integrations.stripe.sync.contributions import Change
@@ -34,15 +35,19 @@ UPDATE customers_customer AS c
 SET plan = r.plan, plan_label = r.plan_label, mrr = r.mrr, payment_status = r.payment_status,
     billing_started_at = r.billing_started_at, stripe_customer_id = r.stripe_customer_id,
     billing_source = r.billing_source, billing_as_of = r.billing_as_of, billing_flags = r.billing_flags,
-    next_change_at = r.next_change_at
+    next_change_at = r.next_change_at, mrr_at_risk = r.mrr_at_risk, at_risk_reason = r.at_risk_reason,
+    at_risk_at = r.at_risk_at
 FROM json_to_recordset(%s::json) AS r(
     id bigint, plan text, plan_label text, mrr numeric, payment_status text, billing_started_at timestamptz,
     stripe_customer_id text, billing_source text, billing_as_of timestamptz, billing_flags text[],
-    next_change_at timestamptz
+    next_change_at timestamptz, mrr_at_risk numeric, at_risk_reason text, at_risk_at timestamptz
 )
 WHERE c.id = r.id
 """
-WRITTEN = (*FIELDS, "plan_label", "billing_source", "billing_as_of", "billing_flags", "next_change_at")
+WRITTEN = (
+    *FIELDS, "plan_label", "billing_source", "billing_as_of", "billing_flags", "next_change_at", "mrr_at_risk",
+    "at_risk_reason", "at_risk_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,8 @@ class Rollup:
         before = {name: getattr(customer, name) for name in FIELDS}
         status = payment_status(found.invoices, intents=context.intents, subscriptions=found.live, now=self.now)
         summary = summarise(found.customers, found.subscriptions, payment=status)
-        if self._apply(customer, found, summary, status, moves_as_of=context.moves_as_of):
+        risk = at_risk(found.subscriptions, payment=status, now=self.now)
+        if self._apply(customer, found, summary, status, risk, moves_as_of=context.moves_as_of):
             written.customers.append(customer)
         if is_attached:
             written.summaries.append(self._summary(customer, found, summary, status))
@@ -158,7 +164,14 @@ class Rollup:
         return summary is not None and summary.connection_id == self.connection.pk
 
     def _apply(
-        self, customer: Customer, found: Attached, summary: Summary, status: PaymentStatus, *, moves_as_of: bool
+        self,
+        customer: Customer,
+        found: Attached,
+        summary: Summary,
+        status: PaymentStatus,
+        risk: Risk,
+        *,
+        moves_as_of: bool,
     ) -> bool:
         """Write the fields onto the instance; True when a row has to be saved."""
         flags = []
@@ -168,7 +181,7 @@ class Rollup:
             flags.append(BillingFlag.INCOMPLETE)
         if status.also_open is not None:
             flags.append(BillingFlag.OLDER_INVOICE_OPEN)
-        changes = [*found.changes, *([status.next_change_at] if status.next_change_at else [])]
+        changes = [*found.changes, *filter(None, (status.next_change_at, risk.next_change_at))]
         values: dict[str, Any] = {
             "plan": summary.plan,
             "plan_label": summary.plan_label,
@@ -179,6 +192,9 @@ class Rollup:
             "billing_source": SOURCE if found.customers else "",
             "billing_flags": [str(flag) for flag in flags],
             "next_change_at": min(changes, default=None) if found.customers else None,
+            "mrr_at_risk": risk.mrr if found.customers else None,
+            "at_risk_reason": risk.reason if found.customers else "",
+            "at_risk_at": risk.at if found.customers else None,
         }
         is_dirty = any(getattr(customer, name) != value for name, value in values.items())
         as_of = max(filter(None, (customer.billing_as_of, found.covered_at)), default=None)

@@ -10,13 +10,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from customers import wording
+from customers.stored_words import translated
 from integrations.stripe.api.objects import Subscription
 from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, moment_of
 from integrations.stripe.pages.presenters.invoices import InvoiceLine, invoices_behind
 from integrations.stripe.pages.presenters.rates import rates_of
-from integrations.stripe.pages.presenters.upcoming import Upcoming, ends_at, upcoming
+from integrations.stripe.pages.presenters.upcoming import Upcoming, upcoming
 from integrations.stripe.rules.money import to_cents
 from integrations.stripe.rules.receipt import WHY_ZERO, Receipt
+from integrations.stripe.rules.subscriptions import ends_at
 
 SUBSCRIPTIONS_SHOWN = 50
 EVERY = {
@@ -128,7 +130,16 @@ def _interval(interval: str, count: int) -> str:
         return str(EVERY.get(interval, interval))
     if (interval, count) == ("month", 3):
         return _("quarterly")
-    return _("every %(count)d %(interval)ss") % {"count": count, "interval": interval}
+    return str(EVERY_FEW.get(interval, EVERY_OTHER)) % {"count": count, "interval": interval}
+
+
+EVERY_FEW = {
+    "day": gettext_lazy("every %(count)d days"),
+    "week": gettext_lazy("every %(count)d weeks"),
+    "month": gettext_lazy("every %(count)d months"),
+    "year": gettext_lazy("every %(count)d years"),
+}
+EVERY_OTHER = gettext_lazy("every %(count)d × %(interval)s")
 
 
 def notes_of(data: Subscription, receipt: Receipt | None) -> list[str]:
@@ -149,9 +160,9 @@ def notes_of(data: Subscription, receipt: Receipt | None) -> list[str]:
 
 def _receipt_notes(receipt: Receipt, *, is_trial: bool) -> list[str]:
     """Why it counts 0, what it leaves out, and its discounts."""
-    problems = [line.detail or line.label for line in receipt.lines if line.problem]
+    problems = [translated(line.detail or line.label) for line in receipt.lines if line.problem]
     if problems:
         return problems
-    notes = [WHY_ZERO.get(receipt.why_zero, "")] if receipt.why_zero and not is_trial else []
+    notes = [translated(WHY_ZERO.get(receipt.why_zero, ""))] if receipt.why_zero and not is_trial else []
     discounts = [line for line in receipt.lines if line.kind == "discount"]
-    return notes + [f"{line.label}: {line.detail}" if line.detail else line.label for line in discounts]
+    return notes + [f"{line.label}: {translated(line.detail)}" if line.detail else line.label for line in discounts]

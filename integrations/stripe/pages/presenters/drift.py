@@ -26,6 +26,9 @@ LABELS = {
     "payment_status": gettext_lazy("Payment status"),
     "billing_started_at": gettext_lazy("Billed since"),
     "stripe_customer_id": gettext_lazy("Stripe customer"),
+    "email": gettext_lazy("E-mail"),
+    "name": gettext_lazy("Name"),
+    "subscription": gettext_lazy("Subscription"),
 }
 
 
@@ -163,13 +166,21 @@ def first_entries(
 
 def present_entry(connection: StripeConnection, entry: DriftEntry) -> EntryRow:
     """A difference in words."""
-    if entry.kind == DriftKind.DIFFERENT:
+    if entry.kind == DriftKind.DIFFERENT and not entry.object_id:
         return EntryRow(
             entry=entry,
             label=str(LABELS.get(entry.field, entry.field)),
             old=presenters.value_text(entry.field, entry.old),
             new=presenters.value_text(entry.field, entry.new),
             url=links.customer_url(connection, entry.stripe_customer_id) if entry.stripe_customer_id else "",
+        )
+    if entry.kind == DriftKind.DIFFERENT:
+        return EntryRow(
+            entry=entry,
+            label=_("Subscription"),
+            old="",
+            new=_("other %(what)s") % {"what": entry.new.replace("_", " ")},
+            url=links.subscription_url(connection, entry.object_id),
         )
     return EntryRow(
         entry=entry,

@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from customers import wording
 from customers.models import BillingFlag, Customer
+from customers.stored_words import translated
 from integrations.models import MatchDecision, StripeConnection, StripeCustomer
 from integrations.stripe.pages.presenters.billing import what_is_left_out
 from integrations.stripe.pages.presenters.decisions import in_words
@@ -138,7 +139,7 @@ def _why(state: HeaderState) -> str:
     if state.summary is None or not state.summary.payment_reason:
         return ""
     reason = msgspec.convert(state.summary.payment_reason, Reason, strict=False)
-    return sentence(reason, day=wording.day)
+    return sentence(reason, day=wording.day, say=translated)
 
 
 def _counts(found: Effects) -> list[str]:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from customers import wording
+from customers.stored_words import translated
 from integrations.models import StripeConnection, StripeInvoice, StripeInvoicePayment, StripePaymentIntent
 from integrations.stripe.api.objects import Invoice, InvoicePayment, InvoicePayments
 from integrations.stripe.pages import links
@@ -153,4 +154,4 @@ def in_words(invoice: Invoice, judged: Verdict) -> str:
         attempts=invoice.attempt_count,
         next_attempt=moment_of(invoice.next_payment_attempt),
     )
-    return sentence(reason, day=wording.day)
+    return sentence(reason, day=wording.day, say=translated)

@@ -8,9 +8,11 @@ from datetime import timedelta
 from django.db.models import F, IntegerField
 from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations.models import DecisionJob, MatchDecision, StripeConnection, WorkerHeartbeat
+from integrations.stripe.pages.presenters.runs import announcement
 from integrations.stripe.sync import decision_jobs
 
 SILENT_AFTER = timedelta(seconds=120)
@@ -49,6 +51,22 @@ class Job:
     def is_waiting(self) -> bool:
         """Whether nobody has taken it up yet."""
         return self.row.state == DecisionJob.State.QUEUED
+
+    @property
+    def heading(self) -> str:
+        """How it stands."""
+        if self.row.state == DecisionJob.State.FAILED:
+            return _("It ended early")
+        if self.row.state == DecisionJob.State.STOPPED:
+            return _("Stopped")
+        if self.row.state == DecisionJob.State.DONE:
+            return _("Done")
+        return _("Waiting for the worker") if self.is_waiting else _("Under way")
+
+    @property
+    def said(self) -> str:
+        """What a screen reader is told."""
+        return announcement(self.heading, self.percent if self.row.state == DecisionJob.State.RUNNING else None)
 
     @property
     def may_be_undone(self) -> bool:

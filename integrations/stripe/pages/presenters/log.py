@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from customers.keyset import Key, merged
 from customers.models import Customer
+from customers.stored_words import translated
 from integrations.errors import ERRORS
 from integrations.models import (
     Attempt,
@@ -168,7 +169,7 @@ def present_attempt(connection: StripeConnection, attempt: Attempt, customer: Cu
     return AttemptRow(
         attempt=attempt,
         status=STATUS[AttemptState(attempt.state)],
-        what=" ".join(part for part in (_(text.what) if text else "", attempt.error_detail) if part),
+        what=" ".join(part for part in (_(text.what) if text else "", translated(attempt.error_detail)) if part),
         next_step=_(text.next_step) if text else "",
         url=links.customer_url(connection, attempt.stripe_customer_id) if attempt.stripe_customer_id else "",
         customer=customer,

@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from customers.stored_words import translated
 from integrations.models import NoticeKind
 from integrations.permissions import CONNECT
 from integrations.stripe.sync import notices
@@ -41,7 +42,7 @@ def banners_for(user: AbstractBaseUser | AnonymousUser | None) -> Sequence[Banne
         Banner(
             kind=notice.kind,
             headline=notices.headline(notice),
-            detail=notice.detail,
+            detail=translated(notice.detail),
             next_step=notices.next_step(notice),
             link=str(LINKS[notice.kind]),
             url=notices.path_of(notice),

@@ -8,6 +8,8 @@ from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from customers import selectors
+from customers.listing import url_of_environment
 from integrations.models import (
     Mode,
     RunKind,
@@ -55,7 +57,7 @@ def render_overview(
     if stage in (Stage.NEW, Stage.LEFT, Stage.REAUTHORIZE):
         context |= _ways_to_connect(request, connection, key_form)
     if stage == Stage.NEW:
-        context["customers"] = matchable_customers(connection)
+        context |= {"customers": matchable_customers(connection), "import_url": import_address(request)}
     else:
         context |= _known(request, connection, stage, recent, scope_form)
     return render_page(request, "stripe/integration.html", connection, context, tabs="stripe:integration")
@@ -94,6 +96,10 @@ def _known(
         "access": access_of(connection),
         "old_rates": old_rates(connection),
     }
+    if stage != Stage.SETUP and request.user.has_perm("customers.view_customer"):
+        # The list it leads to is everybody's: Admins and Staff see all customers.
+        context["risk"] = selectors.risk_totals(connection.environment)
+        context["risk_url"] = url_of_environment(connection.environment, risk="on", whose="all")
     if stage == Stage.SETUP:
         previewed = any(run.kind == RunKind.PREVIEW and run.state == RunState.SUCCEEDED for run in recent)
         context["setup"] = present_setup(connection, counts, previewed=previewed)

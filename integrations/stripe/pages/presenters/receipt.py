@@ -9,11 +9,13 @@ from decimal import Decimal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from customers import wording
+from customers.stored_words import amount, translated
 from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, total
 from integrations.stripe.pages.presenters.billing_card import status_of
-from integrations.stripe.pages.presenters.upcoming import ends_at
 from integrations.stripe.rules.money import to_cents
 from integrations.stripe.rules.receipt import WHY_ZERO, Line, as_read
+from integrations.stripe.rules.subscriptions import ends_at
 from integrations.stripe.rules.wording import money
 
 ENDED_SHOWN = 20
@@ -62,7 +64,7 @@ def present_receipt(billing: Billing) -> CustomerReceipt:
         billing=billing,
         blocks=[_block(each, timezone.now().date()) for each in billing.live],
         ended=billing.ended[:ENDED_SHOWN],
-        exact=money(exact, "usd"),
+        exact=amount(money(exact, "usd")),
         rounding=_signed(mrr - exact),
         as_of=billing.freshness.as_of,
         is_settled=to_cents(exact) == mrr,
@@ -74,7 +76,7 @@ def _block(subscription: BilledSubscription, today: date) -> ReceiptBlock:
     receipt = subscription.receipt
     remark = ""
     if receipt and receipt.why_zero:
-        remark = WHY_ZERO.get(receipt.why_zero, "")
+        remark = translated(WHY_ZERO.get(receipt.why_zero, ""))
     elif ends_at(subscription.data):
         remark = _("Set to end; it counts until then.")
     elif subscription.data.status == "past_due":
@@ -85,18 +87,25 @@ def _block(subscription: BilledSubscription, today: date) -> ReceiptBlock:
         status_text=text,
         lines=[_line(line, today) for line in receipt.lines if line.kind != "zero"] if receipt else [],
         remark=remark,
-        sum=money(subscription.row.mrr, "usd"),
+        sum=amount(money(subscription.row.mrr, "usd")),
     )
 
 
 def _line(stored: Line, today: date) -> ReceiptLine:
     line = as_read(stored, today=today)
     if line.kind == "rate":
-        effect = f"× {line.rate.normalize():f}" if line.rate is not None and line.rate < 10**6 else ""
+        effect = (
+            f"× {wording.separated(f'{line.rate.normalize():f}')}"
+            if line.rate is not None and line.rate < 10**6
+            else ""
+        )
     else:
-        effect = money(line.usd, "usd") if line.usd is not None else "—"
-    return ReceiptLine(label=line.label, detail=line.detail, effect=effect, is_zero=not line.usd)
+        effect = amount(money(line.usd, "usd")) if line.usd is not None else "—"
+    return ReceiptLine(
+        label=translated(line.label), detail=translated(line.detail), effect=effect, is_zero=not line.usd
+    )
 
 
-def _signed(amount: Decimal) -> str:
-    return f"+ {money(amount, 'usd')}" if amount > 0 else money(amount, "usd")
+def _signed(change: Decimal) -> str:
+    text = amount(money(change, "usd"))
+    return f"+ {text}" if change > 0 else text

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from customers.stored_words import translated
 from integrations.errors import ERRORS
 from integrations.models import ConnectionState, RunKind, RunState, StripeConnection, SyncRun
 from integrations.stripe.sync import runs
@@ -44,9 +45,28 @@ class ActiveRun:
         return self.run.state == RunState.QUEUED
 
     @property
+    def title(self) -> str:
+        """What is going on."""
+        if self.is_parked:
+            return _("Waiting for Stripe to be connected again")
+        if self.is_waiting:
+            return _("Waiting for the worker")
+        return _("Preview running") if self.is_preview else _("Sync running")
+
+    @property
+    def said(self) -> str:
+        """What a screen reader is told."""
+        return announcement(self.title, None if self.is_waiting else self.progress.percent)
+
+    @property
     def bar_status(self) -> str:
         """The tone of the bar."""
         return "slow" if self.progress.slowed or self.silent_since else ""
+
+
+def announcement(title: str, percent: int | None) -> str:
+    """The title and how far it is, in steps of ten: a bar that moves every second must not be read out every second."""
+    return title if percent is None else f"{title}, {percent // 10 * 10} %"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +100,7 @@ def present(run: SyncRun) -> RunRow:
     """One run, with what went wrong in words when something did."""
     ended = run.finished_at or (timezone.now() if run.started_at and run.is_active else None)
     text = ERRORS.get(run.error_code)
-    what = " ".join(part for part in (_(text.what) if text else "", run.error_detail) if part)
+    what = " ".join(part for part in (_(text.what) if text else "", translated(run.error_detail)) if part)
     return RunRow(
         run=run,
         status=STATUS[RunState(run.state)],

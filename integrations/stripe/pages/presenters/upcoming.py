@@ -12,6 +12,7 @@ from customers import wording
 from integrations.stripe.api.objects import Discount, Subscription
 from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, moment_of
 from integrations.stripe.pages.presenters.invoices import InvoiceLine
+from integrations.stripe.rules.subscriptions import ends_at
 
 SHOWN = 6
 NEWS, WARNING = "note", "past_due"
@@ -63,16 +64,6 @@ def _of_invoice(invoice: InvoiceLine) -> Iterator[Upcoming]:
         yield Upcoming(invoice.next_attempt, text, WARNING, invoice.url)
     elif invoice.due is not None:
         yield Upcoming(invoice.due, _("%(amount)s is due, invoice %(number)s") % names, NEWS, invoice.url)
-
-
-def ends_at(data: Subscription) -> datetime | None:
-    """When a running subscription is set to end; None when it goes on."""
-    if data.cancel_at is not None:
-        return moment_of(data.cancel_at)
-    if data.cancel_at_period_end:
-        ends = [item.current_period_end for item in data.items.data if item.current_period_end is not None]
-        return moment_of(max(ends, default=None))
-    return None
 
 
 def renews_at(data: Subscription) -> datetime | None:

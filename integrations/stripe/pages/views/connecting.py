@@ -21,7 +21,7 @@ from integrations.stripe.pages.forms import KeyForm
 from integrations.stripe.pages.modes import wire_mode
 from integrations.stripe.pages.oauth_state import open_consent, take_consent
 from integrations.stripe.pages.presenters.overview import render_overview
-from integrations.stripe.sync import connections
+from integrations.stripe.sync import connections, probing
 
 ERROR_NAME = re.compile(r"[a-z_]{1,60}")
 
@@ -81,7 +81,7 @@ def connect_key(request: HttpRequest, mode: str) -> HttpResponse:
                 mode, key=form.cleaned_data["key"], account_id=form.cleaned_data["account_id"], actor=person(request)
             )
         except IntegrationError as error:
-            form.add_error("key", error.message)
+            form.add_error("key", notices.told(error))
         else:
             notices.connected(request, connection)
             return redirect("stripe:integration", mode)
@@ -93,7 +93,7 @@ def connect_key(request: HttpRequest, mode: str) -> HttpResponse:
 def recheck(request: HttpRequest, mode: str) -> HttpResponse:
     """Ask Stripe again which permissions are granted, after somebody added one there."""
     try:
-        connections.recheck_permissions(connections.get(mode))
+        probing.recheck_permissions(connections.get(mode))
     except IntegrationError as error:
         notices.problem(request, error)
     return redirect(f"{reverse('stripe:integration', args=[mode])}#permissions")

@@ -6,7 +6,6 @@ Open to everybody who may open the customer, Members too; somebody else's custom
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from customers.models import Customer
 from customers.permissions import visible_customers
+from customers.views.access import needs
 from integrations.errors import IntegrationError
 from integrations.permissions import DECIDE
 from integrations.stripe.pages import notices
@@ -30,7 +30,7 @@ def visible_customer(request: HttpRequest, customer_id: int) -> Customer:
     return get_object_or_404(visible_customers(request.user).select_related("owner"), pk=customer_id)
 
 
-@login_required
+@needs("customers.view_customer")
 @require_GET
 def receipt(request: HttpRequest, customer_id: int) -> HttpResponse:
     """Every line of the MRR, adding up to the cent."""
@@ -46,7 +46,7 @@ def receipt(request: HttpRequest, customer_id: int) -> HttpResponse:
     return render(request, "stripe/customer/receipt.html", context)
 
 
-@login_required
+@needs("customers.view_customer")
 @require_GET
 def decisions(request: HttpRequest, customer_id: int) -> HttpResponse:
     """**History of match decisions** about this customer; undone from here by those who may decide."""
@@ -63,7 +63,7 @@ def decisions(request: HttpRequest, customer_id: int) -> HttpResponse:
     return render(request, "stripe/customer/decisions.html", context)
 
 
-@login_required
+@needs("customers.view_customer")
 @require_POST
 def resync(request: HttpRequest, customer_id: int) -> HttpResponse:
     """Read everything behind this customer fresh, now, and say what came of it."""

@@ -16,7 +16,7 @@ from integrations.stripe.pages import notices
 from integrations.stripe.pages.access import admin_page, person
 from integrations.stripe.pages.presenters.disconnecting import leave_taking
 from integrations.stripe.pages.presenters.page import render_page
-from integrations.stripe.sync import connections
+from integrations.stripe.sync import connections, disconnecting
 
 
 @admin_page(CONNECT)
@@ -25,7 +25,7 @@ def disconnect(request: HttpRequest, mode: str) -> HttpResponse:
     """Say what disconnecting does, then do it."""
     connection = connections.get(mode)
     if request.method == "POST":
-        connections.disconnect(connection, actor=person(request))
+        disconnecting.disconnect(connection, actor=person(request))
         messages.success(request, _("Disconnected. Our access is deleted; every figure stays, marked stale."))
         return redirect("stripe:integration", mode)
     context = {"leaving": leave_taking(connection)}
@@ -40,7 +40,7 @@ def clear_billing(request: HttpRequest, mode: str) -> HttpResponse:
     if connection.state != ConnectionState.DISCONNECTED:
         return redirect("stripe:disconnect", mode)
     if request.method == "POST":
-        cleared = connections.clear_billing(connection, actor=person(request))
+        cleared = disconnecting.clear_billing(connection, actor=person(request))
         messages.success(
             request,
             ngettext(
@@ -64,7 +64,7 @@ def delete_mirror(request: HttpRequest, mode: str) -> HttpResponse:
         return redirect("stripe:disconnect", mode)
     if request.method == "POST":
         try:
-            connections.delete_mirror(connection, actor=person(request))
+            disconnecting.delete_mirror(connection, actor=person(request))
         except IntegrationError as error:
             notices.problem(request, error)
         else:

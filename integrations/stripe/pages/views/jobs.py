@@ -25,11 +25,13 @@ def job(request: HttpRequest, mode: str, job_id: int) -> HttpResponse:
     found = get_object_or_404(
         DecisionJob.objects.select_related("decision__actor", "target"), connection=connection, pk=job_id
     )
-    context = {"job": present_job(found), "connection": connection}
+    shown = present_job(found)
+    context = {"job": shown, "connection": connection}
     if request.htmx:  # type: ignore[attr-defined]  # set by HtmxMiddleware
         if not found.is_active:
             return HttpResponseClientRefresh()
-        return render(request, "stripe/includes/job.html", context)
+        announce = request.GET.get("said") != shown.said
+        return render(request, "stripe/includes/job.html", {**context, "announce": announce})
     return render_page(request, "stripe/job.html", connection, context, here=_("Decision"))
 
 

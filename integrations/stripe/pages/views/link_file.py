@@ -28,7 +28,7 @@ LINES_SHOWN = 200
 @admin_page(DECIDE)
 @require_http_methods(["GET", "POST"])
 def link_from_file(request: HttpRequest, mode: str) -> HttpResponse:
-    """First the file, then the report of what it would do, then the reason: three steps on one address."""
+    """**Bring links from a CSV**: first the file, then what it would do, then the reason; one address."""
     connection = connections.get(mode)
     if "pairs" in request.POST:
         return _apply(request, connection)

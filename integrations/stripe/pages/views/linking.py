@@ -185,7 +185,7 @@ def ignore(request: HttpRequest, connection: StripeConnection, found: Chosen) ->
         connection,
         found,
         act,
-        title=ngettext("Ignore %(name)s", "Ignore %(number)s Stripe customers", number)
+        title=(_("Ignore %(name)s") if number == 1 else _("Ignore %(number)s Stripe customers"))
         % {"name": names_of(connection, found), "number": wording.number(number)},
         lede=_("Skipped from now on, whatever happens to it in Stripe."),
         button=_("Confirm: ignore"),

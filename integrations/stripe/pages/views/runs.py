@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
 from integrations.errors import IntegrationError
 from integrations.models import RunKind, SyncRun
 from integrations.permissions import CONNECT, READ_LOG
 from integrations.stripe.pages import notices
-from integrations.stripe.pages.access import admin_page, person
+from integrations.stripe.pages.access import admin_page, by_method, person
 from integrations.stripe.pages.presenters.runs import present_active
 from integrations.stripe.sync import connections, runs
 
 STARTABLE = {RunKind.FULL.value, RunKind.PREVIEW.value}
 
 
-@require_http_methods(["GET", "POST"])
-def run(request: HttpRequest, mode: str) -> HttpResponseBase:
-    """One address for the run of a mode: POST starts it, GET shows how far it is."""
-    return _start(request, mode) if request.method == "POST" else _progress(request, mode)
-
-
 @admin_page(CONNECT)
 @require_POST
 def _start(request: HttpRequest, mode: str) -> HttpResponse:
+    """Start a preview or a run, or join the one under way."""
     connection = connections.get(mode)
     kind = request.POST.get("kind", RunKind.FULL)
     under_way = runs.active(connection)
@@ -52,8 +47,17 @@ def _progress(request: HttpRequest, mode: str) -> HttpResponse:
     active = present_active(connection)
     if active is None:
         return HttpResponseClientRefresh()
-    context = {"connection": connection, "active": active, "may_connect": person(request).has_perm(CONNECT)}
+    context = {
+        "connection": connection,
+        "active": active,
+        "may_connect": person(request).has_perm(CONNECT),
+        "announce": request.GET.get("said") != active.said,
+    }
     return render(request, "stripe/includes/run.html", context)
+
+
+run = by_method(GET=_progress, POST=_start)
+"""One address for the run of a mode."""
 
 
 @admin_page(CONNECT)

@@ -30,7 +30,7 @@ from integrations.stripe.sync.scene import Scene
 @admin_page(DECIDE)
 @require_http_methods(["GET", "POST"])
 def split(request: HttpRequest, mode: str, customer_id: int) -> HttpResponse:
-    """Without a choice the list to choose from; with one the page that confirms it."""
+    """**Split…**: without a choice the list to choose from; with one the page that confirms it."""
     connection = connections.get(mode)
     customer = customer_here(connection, customer_id)
     members = members_on(connection, customer)

@@ -71,6 +71,17 @@ def test_a_night_opens_to_customers_and_fields(admin: Client, connection: Stripe
         assert part in said
 
 
+def test_somebody_unmatched_stands_there_with_the_stripe_id(admin: Client, connection: StripeConnection) -> None:
+    report = night(connection, different=1, by_field={"email": 1, "subscription": 1})
+    for field, object_id, new in (("email", "", ""), ("subscription", "sub_1", "items, cancel_at_period_end")):
+        DriftEntry.objects.create(
+            report=report, kind="different", stripe_customer_id="cus_1", object_id=object_id, field=field, new=new
+        )
+    said = page(admin)
+    for part in ("E-mail 1, Subscription 1", "customers/cus_1", "subscriptions/sub_1", "other items, cancel at period"):
+        assert part in said
+
+
 def test_a_quiet_night_says_no_drift_here_and_in_the_banner(admin: Client, connection: StripeConnection) -> None:
     night(connection)
     assert "no drift" in page(admin)

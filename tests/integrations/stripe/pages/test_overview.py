@@ -112,6 +112,22 @@ def test_once_synced_the_counts_come_first(admin: Client) -> None:
     assert said.index("Match counts") < said.index("Scope and options")
 
 
+@pytest.mark.parametrize(
+    ("mode", "environment", "query"),
+    [("live", "production", ""), ("test", "staging", "environment=staging&amp;")],
+)
+def test_what_is_at_risk_is_said_for_the_environment_of_the_mode(
+    admin: Client, mode: str, environment: str, query: str
+) -> None:
+    amounts = {"production": 1400, "staging": 7}
+    for each, amount in amounts.items():
+        ConnectionFactory(mode={"production": "live", "staging": "test"}[each])
+        CustomerFactory(billed=True, environment=each, mrr=amount, mrr_at_risk=amount, at_risk_reason="failing")
+    said = re.sub("<[^>]*>", lambda tag: tag[0] if "href" in tag[0] else "", page(admin, mode))
+    assert f'<a href="/customers/?{query}risk=on&amp;whose=all"' in said
+    assert f"${amounts[environment]:,} on 1 customer" in said
+
+
 @pytest.mark.parametrize("name", ["matched", "unmatched", "skipped", "ambiguous"])
 def test_each_count_opens_its_list(admin: Client, name: str) -> None:
     matched(ConnectionFactory())
@@ -251,7 +267,7 @@ def test_the_page_asks_the_database_a_constant_number_of_times(admin: Client) ->
         StripeCustomerFactory(connection=connection)
         StripeSubscriptionFactory(connection=connection, product_ids=[f"prod_{number}"], lookup_keys=[f"key_{number}"])
     assert queries_of(admin) == few
-    assert few <= 17  # four of them are session, person and permissions
+    assert few <= 18  # four of them are session, person and permissions
 
 
 def test_the_sidebar_leads_to_every_list_with_its_count(admin: Client) -> None:

@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from integrations.models import ConnectionState, RunKind, RunState, SyncRun
+from integrations.stripe.pages.presenters.runs import present_active
 from tests.factories import AdminFactory, StaffFactory
 from tests.integrations.stripe.pages.factories import ConnectionFactory, RunFactory
 
@@ -61,6 +62,15 @@ def test_the_bar_asks_again_every_second_while_the_run_goes_on(admin: Client) ->
     assert 'hx-trigger="every 1s"' in fragment
     assert "71,200 of ~100,000 subscriptions" in fragment
     assert "<html" not in fragment
+
+
+def test_the_bar_is_read_out_only_when_there_is_news(admin: Client) -> None:
+    run = RunFactory(connection=ConnectionFactory(), state=RunState.RUNNING, finished_at=None, read=71, expected=100)
+    address = reverse("stripe:run_progress", args=["live"])
+    said = present_active(run.connection).said
+    assert said == f"Sync running, {present_active(run.connection).progress.percent // 10 * 10} %"
+    assert 'role="status"' not in admin.get(address, {"said": said}, headers=HTMX).content.decode()
+    assert f">{said}</p>" in admin.get(address, {"said": "Sync running, 0 %"}, headers=HTMX).content.decode()
 
 
 def test_the_fragment_keeps_the_cancel_button_for_those_who_may(admin: Client) -> None:

@@ -21,7 +21,7 @@ from integrations.models import (
     StripePrice,
     StripeProduct,
 )
-from integrations.stripe.sync import connections, polling
+from integrations.stripe.sync import connections, disconnecting, polling, probing
 from sandbox.accounts import FIELDNOTE, OTHER
 from sandbox.testing import Running
 from tests.factories import AdminFactory, CustomerFactory
@@ -176,7 +176,7 @@ def test_the_same_account_is_accepted_again(stripe: Running, crm: None) -> None:
 
 def test_another_account_is_refused_with_both_names(stripe: Running) -> None:
     sync(connect_app(stripe))
-    connections.disconnect(connections.get("live"), actor=None)
+    disconnecting.disconnect(connections.get("live"), actor=None)
     with pytest.raises(IntegrationError) as caught:
         connect_app(stripe, account=OTHER.id)
 
@@ -206,8 +206,8 @@ def test_a_key_of_another_account_than_the_one_named_is_refused(stripe: Running)
 def test_another_account_may_be_connected_once_the_mirror_is_deleted(stripe: Running, crm: None) -> None:
     connection = connect_app(stripe)
     sync(connection)
-    connections.disconnect(connection, actor=None)
-    connections.delete_mirror(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
+    disconnecting.delete_mirror(connection, actor=None)
 
     assert connect_app(stripe, account=OTHER.id).account_id == OTHER.id
 
@@ -216,7 +216,7 @@ def test_an_account_that_was_never_synced_leaves_nothing_to_another(stripe: Runn
     connection = connect_app(stripe)
     ScopeFilter.objects.create(connection=connection, kind="product", value="prod_x", label="X")
     before = set(StripeProduct.objects.values_list("stripe_id", flat=True))
-    connections.disconnect(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
     other = connect_app(stripe, account=OTHER.id)
 
     assert other.account_id == OTHER.id
@@ -267,7 +267,7 @@ def test_permissions_added_in_stripe_are_found(stripe: Running) -> None:
     key = stripe.create_key("rk_live_growing", FOUR)
     connection = connect(stripe, key)
     stripe.create_key(key, EIGHT)
-    result = connections.recheck_permissions(connection)
+    result = probing.recheck_permissions(connection)
     connection.refresh_from_db()
 
     assert list(result.granted) == connection.permissions == EIGHT
@@ -282,7 +282,7 @@ def test_disconnecting_wipes_every_secret_and_keeps_every_value(stripe: Running,
     sync(connection)
     StripeConnection.objects.update(webhook_secret="whsec_1", webhook_secret_next="whsec_2")
     before = billing()
-    connections.disconnect(connection, actor=AdminFactory.create(username="admin"))
+    disconnecting.disconnect(connection, actor=AdminFactory.create(username="admin"))
 
     with database.cursor() as cursor:
         cursor.execute(
@@ -299,7 +299,7 @@ def test_disconnecting_wipes_every_secret_and_keeps_every_value(stripe: Running,
 def test_disconnecting_ends_a_run(stripe: Running) -> None:
     connection = connect(stripe)
     run = start(connection)
-    connections.disconnect(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
     run.refresh_from_db()
 
     assert run.state == RunState.CANCELLED
@@ -309,7 +309,7 @@ def test_disconnecting_ends_a_run(stripe: Running) -> None:
 def test_nothing_is_cleared_or_deleted_while_it_could_come_back(stripe: Running, state: str) -> None:
     connection = connect(stripe)
     StripeConnection.objects.update(state=state)
-    for leave in (connections.clear_billing, connections.delete_mirror):
+    for leave in (disconnecting.clear_billing, disconnecting.delete_mirror):
         with pytest.raises(IntegrationError) as caught:
             leave(connection, actor=None)
         assert caught.value.code == "still_connected"
@@ -320,8 +320,8 @@ def test_clearing_empties_the_five_fields_of_whom_it_filled(stripe: Running, crm
     connection = connect(stripe)
     sync(connection)
     filled = Customer.objects.filter(environment="production", billing_source="stripe").count()
-    connections.disconnect(connection, actor=None)
-    cleared = connections.clear_billing(connection, actor=AdminFactory.create())
+    disconnecting.disconnect(connection, actor=None)
+    cleared = disconnecting.clear_billing(connection, actor=AdminFactory.create())
 
     assert cleared == filled > 30
     empty = {("", 0, "none", None, "")}
@@ -335,8 +335,8 @@ def test_what_was_cleared_comes_back_with_the_next_connection(stripe: Running, c
     connection = connect(stripe)
     sync(connection)
     before = billing()
-    connections.disconnect(connection, actor=None)
-    connections.clear_billing(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
+    disconnecting.clear_billing(connection, actor=None)
     sync(connect(stripe))
 
     assert billing() == before
@@ -346,11 +346,11 @@ def test_deleting_the_mirror_leaves_no_row_of_the_account(stripe: Running, crm: 
     connection = connect_app(stripe)
     sync(connection)
     polling.poll(connection)
-    connections.disconnect(connection, actor=None)
-    connections.delete_mirror(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
+    disconnecting.delete_mirror(connection, actor=None)
 
     with database.cursor() as cursor:
-        for table in connections.MIRROR_TABLES:
+        for table in disconnecting.MIRROR_TABLES:
             cursor.execute(f"SELECT count(*) FROM integrations_{table}")  # noqa: S608 - our own names
             assert cursor.fetchone() == (0,), table
     assert (connection.account_id, connection.account_name, connection.last_full_sync_at) == ("", "", None)

@@ -8,7 +8,7 @@ import pytest
 
 from customers.models import Customer
 from integrations.models import StripeConnection, StripeCustomer
-from integrations.stripe.sync import connections, decisions, refresh, scope
+from integrations.stripe.sync import decisions, disconnecting, refresh, scope
 from sandbox.testing import Running
 from tests.integrations.stripe.sync.deciding import mrr
 from tests.integrations.stripe.sync.derived import flags, outcome
@@ -77,7 +77,7 @@ def test_disconnecting_and_connecting_again_leaves_the_set_decided(live: StripeC
     customer, rows = kept_merged(live)
     before = mrr(customer)
 
-    connections.disconnect(live, actor=None)
+    disconnecting.disconnect(live, actor=None)
     sync(connect(stripe))
 
     assert (mrr(customer), flags(*rows)) == (before, [""] * 4)

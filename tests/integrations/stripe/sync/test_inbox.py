@@ -29,8 +29,20 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.stripe.api.events import Hint
-from integrations.stripe.sync import connections, dirty, drain, housekeeping, inbox, inbox_lease, prices, runs
+from integrations.stripe.sync import (
+    connections,
+    dirty,
+    disconnecting,
+    drain,
+    drain_slice,
+    housekeeping,
+    inbox,
+    inbox_lease,
+    prices,
+    runs,
+)
 from integrations.stripe.sync.dirty import MOST_ATTEMPTS
+from integrations.stripe.sync.drain_slice import DrainResult
 from integrations.stripe.sync.freshness import freshness
 from integrations.stripe.sync.looks import Look
 from integrations.stripe.sync.refresh import retry_issue
@@ -74,7 +86,7 @@ def told(connection: StripeConnection, *hints: Hint) -> None:
     assert inbox.receive(connection, hints, source="webhook") == len(hints)
 
 
-def drained(connection: StripeConnection) -> drain.DrainResult:
+def drained(connection: StripeConnection) -> DrainResult:
     """One slice, which somebody was free to work."""
     result = inbox.drain(connection.pk, queue=False)
     assert result is not None
@@ -316,6 +328,50 @@ def test_a_price_that_was_cut_off_is_followed_through(
     assert Customer.objects.filter(plan="renamed_monthly").count() > 1
 
 
+@pytest.fixture
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice recomputes three customers at most; in production it is twenty thousand."""
+    monkeypatch.setattr(drain, "MOST_CONCERNED", 3)
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_a_price_that_concerns_more_than_a_slice_recomputes_is_left_to_a_run(
+    stripe: Running, connection: StripeConnection
+) -> None:
+    price, header = most_used(), billing()
+    stripe.patch("prices", price, {"lookup_key": "renamed_monthly"}, event="none")
+    told(connection, hint("price.updated", of="price", id=price))
+    result = drained(connection)
+    assert (billing(), states(connection)) == (header, {"waiting": 1}), "nobody is half done"
+    again = drained(connection)
+
+    run = SyncRun.objects.get(pk=result.run)
+    assert (run.kind, again.run) == (RunKind.FULL, run.pk)
+    assert go_on(run).state == "succeeded"
+    assert states(connection) == {"done": 1}
+    assert Customer.objects.filter(plan="renamed_monthly").count() > 3
+    header = billing()
+    assert (sync(connection).rows_written, billing()) == (0, header)
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_when_that_run_fails_they_are_recomputed_all_the_same(
+    stripe: Running, connection: StripeConnection, settings: Settings
+) -> None:
+    settings.STRIPE_RETRY_TRIES = 1
+    price = most_used()
+    stripe.patch("prices", price, {"lookup_key": "renamed_monthly"}, event="none")
+    told(connection, hint("price.updated", of="price", id=price))
+    result = drained(connection)
+    stripe.fault("500", "/v1/subscriptions", times=0)
+    assert go_on(SyncRun.objects.get(pk=result.run)).state == "failed"
+    stripe.clear_faults()
+    result = drained(connection)
+
+    assert (result.run, states(connection)) == (None, {"done": 1})
+    assert Customer.objects.filter(plan="renamed_monthly").count() > 3
+
+
 def test_a_page_from_before_a_price_changed_does_not_bring_the_old_key_back(
     stripe: Running, connection: StripeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -516,7 +572,7 @@ def test_nothing_is_written_after_a_disconnect(stripe: Running, connection: Stri
     one = alone(1)[0]
     stripe.patch("customers", one.stripe_id, {"name": "Renamed"}, event="none")
     told(connection, hint(owner=one.stripe_id))
-    connections.disconnect(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
 
     assert inbox.drain(connection.pk, queue=False) is None
     assert states(connection) == {"waiting": 1}
@@ -610,13 +666,13 @@ def test_a_run_that_failed_leaves_them_to_be_read_one_by_one(
 
 def test_a_run_and_a_drain_share_the_pace(connection: StripeConnection, monkeypatch: pytest.MonkeyPatch) -> None:
     shares = []
-    governed = drain.governor_for
+    governed = drain_slice.governor_for
 
     def remember(*arguments: Any, share: float, **more: Any) -> Any:
         shares.append(share)
         return governed(*arguments, share=share, **more)
 
-    monkeypatch.setattr(drain, "governor_for", remember)
+    monkeypatch.setattr(drain_slice, "governor_for", remember)
     told(connection, hint(owner=alone(1)[0].stripe_id))
     drained(connection)
     monkeypatch.setattr("integrations.stripe.sync.work.SLICE_SECONDS", 0)
@@ -625,7 +681,7 @@ def test_a_run_and_a_drain_share_the_pace(connection: StripeConnection, monkeypa
     told(connection, hint(owner=alone(1)[0].stripe_id))
     drained(connection)
 
-    assert shares == [1.0, drain.SHARE_BESIDE_A_RUN]
+    assert shares == [1.0, drain_slice.SHARE_BESIDE_A_RUN]
 
 
 # --- who works on it -------------------------------------------------------------------------------------------------
@@ -667,7 +723,7 @@ def test_what_is_left_when_a_slice_ends_is_queued(
     connection: StripeConnection, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     monkeypatch.setattr(drain, "CHUNK", 1)
-    monkeypatch.setattr(drain, "SLICE_SECONDS", 0.01)
+    monkeypatch.setattr(drain_slice, "SLICE_SECONDS", 0.01)
     told(connection, *(hint(owner=one.stripe_id) for one in alone(3)))
     StripeConnection.objects.update(inbox_until=None)
     with django_capture_on_commit_callbacks(execute=True):

@@ -28,7 +28,7 @@ from pytest_django.live_server_helper import LiveServer
 from stripe import WebhookSignature
 
 from customers.models import Customer
-from integrations.models import StripeConnection, StripeCustomer, StripeEvent, StripeSubscription
+from integrations.models import StripeConnection, StripeCustomer, StripeEvent, StripeSubscription, SyncRun
 from integrations.stripe.sync import drain, housekeeping, inbox, inbox_lease, polling
 from integrations.stripe.sync.refresh import refresh
 from sandbox.testing import Running
@@ -130,6 +130,11 @@ def test_a_worker_killed_in_a_drain_leaves_everything_to_the_next(synced: Desk) 
     assert_as_after_a_full_run(synced.connection)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 @contextmanager
 def web(desk: Desk, port: int) -> Iterator[subprocess.Popen[str]]:
     """The web server as in production, on ``port``, killed with its workers at the end."""
@@ -160,8 +165,7 @@ def answers(url: str) -> bool:
 def test_a_web_server_killed_while_it_is_told_of_changes_loses_none_of_them(synced: Desk) -> None:
     synced.connection.webhook_secret = SECRET
     synced.connection.save(update_fields=["webhook_secret"])
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     address = f"http://127.0.0.1:{port}{reverse('stripe:account_webhook', args=['live'])}"
     synced.stripe.add_webhook(address, SECRET, connect=False, account=synced.connection.account_id)
     with web(synced, port) as server:
@@ -212,6 +216,21 @@ def test_two_workers_on_one_connection_read_nobody_twice(synced: Desk) -> None:
     read = reads_by_customer(synced.stripe)
     assert {path.rpartition("/")[2] for path in read} == set(ids)
     assert set(read.values()) == {1}
+    assert_as_after_a_full_run(synced.connection)
+
+
+def test_a_day_with_more_changes_than_a_walk_costs_is_one_walk(synced: Desk) -> None:
+    ids = change(synced.stripe, drain.FEWEST_FOR_A_RUN + 5)
+    before = SyncRun.objects.count()
+    polling.poll(synced.connection, wake=False)
+    inbox_lease.wake(synced.connection.pk)
+    with synced.running("worker"):
+        wait_for(all_done, seconds=90)
+
+    assert SyncRun.objects.count() == before + 1
+    assert SyncRun.objects.latest("pk").kind == "full"
+    assert not reads_by_customer(synced.stripe), "nobody was read alone"
+    assert StripeCustomer.objects.filter(name__startswith="Renamed").count() == len(ids)
     assert_as_after_a_full_run(synced.connection)
 
 

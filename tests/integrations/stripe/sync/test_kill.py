@@ -22,7 +22,7 @@ from django.db import connection as database
 from django.db.models.functions import Now
 
 from integrations.models import RunKind, RunState, SeenId, StripeConnection, SyncRun
-from integrations.stripe.sync import connections, housekeeping, runs
+from integrations.stripe.sync import disconnecting, housekeeping, runs
 from sandbox.testing import Running
 from tests.integrations.stripe.sync.conftest import PAGED
 from tests.integrations.stripe.sync.syncing import billing, connect, crm_rows, import_crm, mirror, start, sync
@@ -73,8 +73,8 @@ class Desk:
         run = sync(self.connection)
         assert run.state == RunState.SUCCEEDED
         state = self.state(run)
-        connections.disconnect(self.connection, actor=None)
-        connections.delete_mirror(self.connection, actor=None)
+        disconnecting.disconnect(self.connection, actor=None)
+        disconnecting.delete_mirror(self.connection, actor=None)
         self.connection = connect(self.stripe)
         return state
 

@@ -23,12 +23,13 @@ from integrations.models import (
     RunKind,
     RunState,
     StripeConnection,
+    StripeCustomer,
     StripeEvent,
     StripeSubscription,
     SyncRun,
 )
 from integrations.stripe import tasks
-from integrations.stripe.sync import connections, derive, housekeeping, inbox, nightly
+from integrations.stripe.sync import derive, disconnecting, housekeeping, inbox, nightly
 from sandbox.testing import Running, running
 from tests.factories import AdminRateFactory, ExchangeRate, StripeConnectionFactory
 from tests.integrations.stripe.sync.conftest import as_after_a_start
@@ -255,6 +256,64 @@ def test_a_subscription_that_ended_untold_is_extra(stripe: Running, connection: 
     assert report.entries.get(kind=DriftKind.EXTRA).object_id == "sub_gone"
 
 
+@pytest.fixture
+def nobodys(connection: StripeConnection) -> StripeSubscription:
+    """A subscription of a Stripe customer that no customer of ours stands for, in a mirror that says something else."""
+    owner = StripeCustomer.objects.filter(standing="live", match_state="unmatched").order_by("pk")[0]
+    row = StripeSubscription.objects.filter(customer_id=owner.stripe_id, live=True)[0]
+    row.data = {**row.data, "cancel_at_period_end": not row.data.get("cancel_at_period_end")}
+    row.save()
+    StripeCustomer.objects.filter(pk=owner.pk).update(name="An older name", email="old@older.example")
+    return row
+
+
+def test_what_nobody_told_about_somebody_unmatched_is_reported_with_the_stripe_id(
+    stripe: Running, nobodys: StripeSubscription, connection: StripeConnection
+) -> None:
+    report = night(connection)
+
+    found = report.entries.values_list("stripe_customer_id", "customer", "object_id", "field", "old", "new")
+    who = nobodys.customer_id
+    assert sorted(found, key=lambda row: row[3]) == [
+        (who, None, "", "email", "", ""),
+        (who, None, "", "name", "", ""),
+        (who, None, nobodys.stripe_id, "subscription", "", "cancel_at_period_end"),
+    ]
+    assert (report.missing, report.extra, report.different) == (0, 0, 1)
+    assert report.by_field == {"email": 1, "name": 1, "subscription": 1}
+    assert Notice.objects.get().kind == NoticeKind.DRIFT
+
+    nightly.conclude(report)
+    report.refresh_from_db()
+    assert (report.different, report.entries.count()) == (1, 3), "said again, not twice"
+    assert night(connection).total == 0
+
+
+def test_somebody_unmatched_whom_an_event_tells_of_is_no_drift(
+    stripe: Running, nobodys: StripeSubscription, connection: StripeConnection
+) -> None:
+    yesterday(connection)
+    run = nightly.start(connection, queue=False)
+    assert run is not None
+    stripe.patch("customers", nobodys.customer_id, {"name": "Another name"})
+    go_on(run)
+    report = DriftReport.objects.get(run=run)
+    nightly.conclude(report)
+    report.refresh_from_db()
+
+    assert (report.total, report.has_events) == (0, True)
+
+
+def test_missing_and_extra_count_whoever_they_belong_to(stripe: Running, nobodys: StripeSubscription) -> None:
+    owner = StripeCustomer.objects.get(stripe_id=nobodys.customer_id)
+    StripeCustomer.objects.filter(pk=owner.pk).delete()
+    nobodys.delete()
+    report = night(owner.connection)
+
+    entry = report.entries.get(kind=DriftKind.MISSING)
+    assert (entry.stripe_customer_id, entry.object_id) == (owner.stripe_id, nobodys.stripe_id)
+
+
 def test_a_change_that_an_event_tells_of_is_no_drift(
     stripe: Running, connection: StripeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -365,7 +424,7 @@ def test_old_reports_and_notices_are_forgotten(connection: StripeConnection) -> 
 def test_a_disconnect_ends_the_night_without_a_report(connection: StripeConnection) -> None:
     yesterday(connection)
     nightly.start(connection, queue=False)
-    connections.disconnect(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
     nightly.tick()
     assert not DriftReport.objects.exists()
 
@@ -373,8 +432,8 @@ def test_a_disconnect_ends_the_night_without_a_report(connection: StripeConnecti
 def test_a_deleted_mirror_takes_its_reports_and_notices_along(connection: StripeConnection) -> None:
     paying(connection).delete()
     assert night(connection).total
-    connections.disconnect(connection, actor=None)
-    connections.delete_mirror(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
+    disconnecting.delete_mirror(connection, actor=None)
     assert not DriftReport.objects.exists()
     assert not Notice.objects.exists()
 

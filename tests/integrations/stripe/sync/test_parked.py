@@ -10,7 +10,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from integrations.errors import IntegrationError
 from integrations.models import ConnectionState, Notice, NoticeKind, RunState, StripeConnection, SyncRun
-from integrations.stripe.sync import connections, housekeeping, lease, runs, work
+from integrations.stripe.sync import connections, disconnecting, housekeeping, lease, runs, work
 from sandbox.testing import Running
 from tests.integrations.stripe.sync.conftest import PAGED
 from tests.integrations.stripe.sync.syncing import EIGHT, billing, connect, go_on, mirror, start, sync
@@ -62,8 +62,8 @@ def test_a_run_whose_app_was_uninstalled_goes_on_behind_its_checkpoint_after_con
     assert all("starting_after" in query for query in walked), "the walk goes on behind what it had"
 
     undisturbed = billing(), mirror(connection)
-    connections.disconnect(connection, actor=None)
-    connections.delete_mirror(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
+    disconnecting.delete_mirror(connection, actor=None)
     sync(connect(paged))
     assert (billing(), mirror(connection)) == undisturbed
 

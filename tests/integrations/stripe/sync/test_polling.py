@@ -25,7 +25,7 @@ from integrations.models import (
 )
 from integrations.stripe.api.calls import Call
 from integrations.stripe.api.events import POLLED, read_hint
-from integrations.stripe.sync import calls, connections, inbox, polling
+from integrations.stripe.sync import calls, inbox, polling, probing
 from sandbox.testing import Running
 from tests.integrations.stripe.sync.syncing import EIGHT, FOUR, connect, sync
 
@@ -301,7 +301,7 @@ def test_a_permission_taken_away_is_noticed_and_one_given_is_used(stripe: Runnin
     assert "event_read" not in connection.permissions
 
     stripe.create_key("rk_live_events", EIGHT)
-    connections.recheck_permissions(connection)
+    probing.recheck_permissions(connection)
     assert polling.poll(connection).polled
     assert SyncIssue.objects.get(object_id="event_read").state == "resolved"
 
@@ -310,7 +310,7 @@ def test_checking_permissions_with_access_that_is_over_asks_to_reauthorize(strip
     connection = connect(stripe, stripe.create_key("rk_live_soon_gone", FOUR))
     stripe.revoke_key("rk_live_soon_gone")
     with pytest.raises(IntegrationError, match="no longer accepts"):
-        connections.recheck_permissions(connection)
+        probing.recheck_permissions(connection)
 
     connection.refresh_from_db()
     assert connection.state == ConnectionState.REAUTHORIZE

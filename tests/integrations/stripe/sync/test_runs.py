@@ -12,7 +12,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from customers.models import Customer
 from integrations.errors import IntegrationError
 from integrations.models import RunKind, RunState, SeenId, StripeConnection, StripeSubscription, SyncIssue, SyncRun
-from integrations.stripe.sync import connections, counts, housekeeping, lease, runs, work
+from integrations.stripe.sync import counts, disconnecting, housekeeping, lease, runs, work
 from integrations.stripe.sync.fetch import QUEUED_PAGES
 from sandbox.testing import Running
 from tests.factories import UserFactory
@@ -125,8 +125,8 @@ def test_a_run_in_many_slices_ends_like_one_in_a_single_slice(
     connection = connect(stripe)
     sync(connection)
     at_once, rows = billing(), mirror(connection)
-    connections.disconnect(connection, actor=None)
-    connections.delete_mirror(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
+    disconnecting.delete_mirror(connection, actor=None)
 
     connection = connect(stripe)
     monkeypatch.setattr(work, "SLICE_SECONDS", 0)
@@ -328,8 +328,8 @@ def test_a_full_run_after_a_preview_ends_like_one_without(stripe: Running, crm: 
     sync(connection, RunKind.PREVIEW)
     run = sync(connection)
     after_preview = billing()
-    connections.disconnect(connection, actor=None)
-    connections.delete_mirror(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
+    disconnecting.delete_mirror(connection, actor=None)
     sync(connect(stripe))
 
     assert run.kind == RunKind.INITIAL

@@ -16,7 +16,7 @@ from pytest_django.fixtures import Settings
 
 from integrations.errors import IntegrationError
 from integrations.models import ApiCall, ConnectionState, RunState, StripeConnection
-from integrations.stripe.sync import connections, runs, tokens
+from integrations.stripe.sync import connections, disconnecting, runs, tokens
 from integrations.stripe.sync.refresh import refresh
 from sandbox.testing import Running
 from tests.integrations.stripe.sync.syncing import start, sync
@@ -132,7 +132,7 @@ def test_a_trade_that_was_never_finished_is_taken_over(stripe: Running, connecti
 
 
 def test_a_disconnected_connection_has_no_token(stripe: Running, connection: StripeConnection) -> None:
-    connections.disconnect(connection, actor=None)
+    disconnecting.disconnect(connection, actor=None)
     with pytest.raises(IntegrationError) as caught:
         tokens.access_token(connection)
 

@@ -1,0 +1,79 @@
+"""Every page in every state, in a browser: for everybody, in both themes, narrow and wide, and without a jump."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, expect
+from pytest_django.fixtures import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from tests.browser.states import (  # noqa: F401  # each fills the table
+    TABLE,
+    State,
+    blank,
+    customers,
+    decisions,
+    django_admin,
+    integration,
+    log,
+    queue,
+    shell,
+)
+from tests.browser.states.examining import SCRIPT, problems
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser, live_server: LiveServer) -> Iterator[BrowserContext]:
+    """One for all, so that styles and scripts are fetched once; who is logged in is a cookie."""
+    context = browser.new_context(base_url=live_server.url, reduced_motion="reduce")
+    context.add_init_script(SCRIPT)
+    yield context
+    context.close()
+
+
+@pytest.mark.parametrize("state", TABLE, ids=lambda state: state.id)
+def test_a_state_is_for_everybody(
+    context: BrowserContext, live_server: LiveServer, settings: Settings, state: State
+) -> None:
+    for name, value in state.settings.items():
+        setattr(settings, name, value)
+    built = state.build()
+    paths = [built] if isinstance(built, str) else built
+    _log_in(context, live_server.url, state)
+    found = {path: each for path in paths if (each := _look(context, state, path))}
+    assert not found, "\n".join(f"{path}: {each}" for path in found for each in found[path])
+
+
+def _look(context: BrowserContext, state: State, path: str) -> list[str]:
+    page = context.new_page()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    try:
+        page.goto(path)
+        if state.act is not None:
+            state.act(page)
+        expect(page.locator("body")).to_contain_text(state.says)
+        found = problems(page, swaps=state.swaps)
+    finally:
+        page.close()
+    of_the_answer = f"the server responded with a status of {state.status}"
+    return found + [text for text in complaints if state.status == HTTPStatus.OK or of_the_answer not in text]
+
+
+def _log_in(context: BrowserContext, url: str, state: State) -> None:
+    context.clear_cookies()
+    if state.who is None:
+        return
+    client = Client()
+    client.force_login(state.who(first_name="Priya", last_name="Raman"))
+    session = client.cookies[django_settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": session, "url": url}])
