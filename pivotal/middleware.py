@@ -1,4 +1,4 @@
-"""What every request has: an id that log lines and the answer carry."""
+"""What every answer has: an id, which log lines and the audit log carry too, and the word not to keep it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,19 @@ class RequestContextMiddleware:
         with context.working_on(request=request_id, address=client_address(request)):
             response = self._get_response(request)
         response.headers[HEADER] = request_id
+        return response
+
+
+class NotKeptMiddleware:
+    """Pages hold billing data: no browser and no proxy keeps one, unless its view says otherwise."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer with `Cache-Control: private, no-store`."""
+        response = self._get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
         return response
 
 

@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "pivotal.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "pivotal.middleware.NotKeptMiddleware",  # after whitenoise: static files may be kept
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
