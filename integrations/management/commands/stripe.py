@@ -68,11 +68,16 @@ class Command(terminal.Command):
         mrr.add_argument("--json", action="store_true")
         action("disconnect", actions.disconnect, "Delete our access; values stay.")
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """A database that is away is one line too, also when Django looks for its migrations first."""
+        try:
+            return super().execute(*args, **options)
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(f"The database does not answer ({one_line(error)}). Try again later.") from error
+
     def handle(self, *args: Any, run: Any, **options: Any) -> None:
-        """Run the action; an error of the integration, or a database that is away, is one line and exit code 1."""
+        """Run the action; an error of the integration is one line and exit code 1."""
         try:
             run(self, options)
         except IntegrationError as error:
             raise CommandError(f"{error.message} [{error.code}]") from error
-        except (OperationalError, InterfaceError) as error:
-            raise CommandError(f"The database does not answer ({one_line(error)}). Try again later.") from error
