@@ -149,8 +149,10 @@ def part_of(name: str, old: str, new: str, open_amount: str) -> str:
         f"{one_line(presenters.value_text(name, old)) or '—'} → {one_line(presenters.value_text(name, new)) or '—'}"
     )
     if name == "payment_status":
-        return f"{change}, {_('%(amount)s open') % {'amount': open_amount}}" if open_amount else change
-    return f"{_('MRR') if name == 'mrr' else _('plan')} {change}"
+        still_open = _("%(amount)s open") % {"amount": open_amount}
+        return f"{change}, {still_open}" if open_amount else change
+    label = _("MRR") if name == "mrr" else _("plan")
+    return f"{label} {change}"
 
 
 def one_line(text: str) -> str:

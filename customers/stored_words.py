@@ -36,6 +36,11 @@ def know(patterns: Iterable[str]) -> None:
     _compiled.cache_clear()
 
 
+def knows(text: str) -> bool:
+    """Whether a text that is stored would be translated."""
+    return text in _patterns or any(expression.fullmatch(text) for _pattern, expression in _compiled())
+
+
 def translated(text: str, *, depth: int = 0) -> str:
     """A stored text in the reader's language."""
     if not text or len(text) > _LARGEST or depth > _DEEPEST or get_language() in (None, settings.LANGUAGE_CODE):

@@ -63,6 +63,11 @@ def number(value: int | Decimal | None) -> str:
     return "—" if value is None else separated(f"{value:,}")
 
 
+def mid_sentence(text: str) -> str:
+    """A label of ours inside a sentence: in small letters, in a language that writes its nouns so."""
+    return text.lower() if pgettext("nouns inside a sentence", "small") == "small" else text
+
+
 def percent(part: Decimal | float) -> str:
     """Write a share of one hundred: `71 %`, half up."""
     return f"{Decimal(part).quantize(Decimal(1), ROUND_HALF_UP)} %"
@@ -76,6 +81,11 @@ def absolute(moment: datetime) -> str:
 def day(moment: datetime, *, now: datetime | None = None) -> str:
     """Write the day: `24 Nov`, with the year when it is another one."""
     return _format(moment, pgettext("date", "j M") if _same_year(moment, now) else pgettext("date", "j M Y"))
+
+
+def full_day(value: date) -> str:
+    """Write a day with its year: `30 Oct 2026`."""
+    return dateformat.format(value, pgettext("date", "j M Y"))
 
 
 def month(moment: datetime) -> str:

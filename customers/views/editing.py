@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from customers import services
+from customers import services, wording
 from customers.forms import CustomerForm, DomainForm, StatusForm
 from customers.listing import url_of_environment
 from customers.models import Customer, Environment
@@ -85,7 +85,7 @@ def status(request: HttpRequest, customer_id: int) -> HttpResponseBase:
     if not form.is_valid():
         messages.error(request, _("There is no such status. Nothing was changed."))
     elif services.set_status(customer, form.cleaned_data["status"], actor=person(request)):
-        said = {"name": customer.name, "status": customer.get_status_display().lower()}
+        said = {"name": customer.name, "status": wording.mid_sentence(customer.get_status_display())}
         messages.success(request, _("%(name)s is now %(status)s.") % said)
     return redirect(customer)
 

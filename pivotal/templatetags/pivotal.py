@@ -46,6 +46,7 @@ def money_change(amount: Decimal | None, currency: str = "usd") -> str:
 
 register.filter("number", wording.number)
 register.filter("percent", wording.percent)
+register.filter("mid_sentence", wording.mid_sentence)
 register.filter("stored", stored_words.translated)
 
 

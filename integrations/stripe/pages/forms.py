@@ -40,6 +40,11 @@ class KeyForm(forms.Form):
         self.fields["key"].widget.attrs["placeholder"] = f"rk_{mode}_…"
 
 
+TYPED_AMOUNT = re.compile(
+    r"(?P<whole>[0-9]{1,15}|[0-9]{1,3}(?:([.,])[0-9]{3})(?:\2[0-9]{3}){0,3})(?:[.,](?P<cents>[0-9]{0,2}))?"
+)
+
+
 class StripeFigureForm(forms.Form):
     """The MRR that Stripe shows, typed or pasted as people have it: ``$143,500.00``."""
 
@@ -51,11 +56,15 @@ class StripeFigureForm(forms.Form):
     )
 
     def clean_stripe(self) -> Decimal:
-        """The figure as a number; signs, blanks and thousands separators do not matter."""
-        text = re.sub(r"[\s$,_']|USD", "", self.cleaned_data["stripe"], flags=re.IGNORECASE)
-        if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{0,2})?", text):
+        """The figure as a number; signs and blanks do not matter, nor which separators: cents have at most two digits.
+
+        So `143,500` and `143.500` are the same, whatever the language, and so are `9,000.25` and `9.000,25`.
+        """
+        text = re.sub(r"[\s$_']|USD", "", self.cleaned_data["stripe"], flags=re.IGNORECASE)
+        found = TYPED_AMOUNT.fullmatch(text)
+        if found is None:
             raise forms.ValidationError(_("Enter an amount like 143,500 or 143500.25."))
-        return Decimal(text)
+        return Decimal(f"{re.sub('[.,]', '', found['whole'])}.{found['cents'] or 0}")
 
 
 class SecretForm(forms.Form):

@@ -81,6 +81,7 @@ PROBLEMS = [
         "give the connection permission to read prices."
     ),
     _("Price %(id)s has tiers that could not be read: give the connection permission to read prices."),
+    _("Price %(id)s %(what)s, which we do not know."),
     _("Price %(id)s cannot be used: %(inner)s."),
     _("its quantity %(quantity)s cannot be"),
     _("its quantity is divided by %(quantity)s"),

@@ -67,7 +67,7 @@ def why_blank(customer: Customer, connection: StripeConnection, user: type_of_us
         return Blank(
             "no_connection",
             _("Stripe is not connected for %(environment)s customers.")
-            % {"environment": customer.get_environment_display().lower()},
+            % {"environment": wording.mid_sentence(customer.get_environment_display())},
             _("An admin connects Stripe %(mode)s under Admin > Integrations > Stripe.") % {"mode": connection.mode},
         )
     if connection.last_full_sync_at is None and connection.last_look_at is None:

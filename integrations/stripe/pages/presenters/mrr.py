@@ -206,7 +206,7 @@ def _places(connection: StripeConnection, found: AddsUp) -> list[Line]:
 
 def _place_label(group: str, reason: str) -> Words:
     if group == mrr.SKIPPED:
-        return _("Skipped: %(reason)s") % {"reason": str(reasons.SKIPPED.get(reason, reason)).lower()}
+        return _("Skipped: %(reason)s") % {"reason": wording.mid_sentence(str(reasons.SKIPPED.get(reason, reason)))}
     return PLACES[group]
 
 
@@ -278,8 +278,8 @@ def _in_own_money(amount: Decimal, currency: str) -> str:
 def _difference(connection: StripeConnection, each: Difference) -> DifferenceRow:
     label, note = DIFFERENCES[each.group]
     if each.group == mrr_groups.EXCHANGE_RATES and each.mrr:
-        percent = {"amount": wording.money(to_cents(each.mrr / HUNDRED))}
-        note = f"{note} {_('Rates that are 1 %% apart make %(amount)s.') % percent}"
+        apart = _("Rates that are 1 %% apart make %(amount)s.")
+        note = f"{note} {apart % {'amount': wording.money(to_cents(each.mrr / HUNDRED))}}"
     line = Line(label, note, list_url(connection, of=each.group), None, each.subscriptions, to_cents(each.mrr))
     return DifferenceRow(line, None if each.amount is None else to_cents(each.amount))
 

@@ -12,9 +12,9 @@ from django.db.models import Case, Exists, Value, When
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from customers import wording
 from integrations.models import ExchangeRate, RateSource, StripeConnection, StripeSubscription
 from integrations.stripe.pages.presenters.billing import Billing
-from integrations.stripe.rules import wording
 from integrations.stripe.rules.receipt import Receipt
 from integrations.stripe.sync import rates
 
@@ -43,7 +43,7 @@ def rates_dated(billing: Billing) -> str:
     days = {date for date, _source in rates_in(each.receipt for each in billing.live)}
     if not days:
         return ""
-    return _("rates of %(days)s") % {"days": ", ".join(wording.day(date) for date in sorted(days, reverse=True))}
+    return _("rates of %(days)s") % {"days": ", ".join(wording.full_day(date) for date in sorted(days, reverse=True))}
 
 
 def rates_words(used: Iterable[DatedSource]) -> str:
@@ -54,8 +54,8 @@ def rates_words(used: Iterable[DatedSource]) -> str:
 
 def _words(date: datetime.date, source: str) -> str:
     if source != "ecb":
-        return _("rate of %(day)s entered by an admin") % {"day": wording.day(date)}
-    text = _("ECB rates of %(day)s") % {"day": wording.day(date)}
+        return _("rate of %(day)s entered by an admin") % {"day": wording.full_day(date)}
+    text = _("ECB rates of %(day)s") % {"day": wording.full_day(date)}
     return f"{text}, {age(date)}" if rates.is_old(date) else text
 
 
@@ -67,7 +67,7 @@ def age(date: datetime.date) -> str:
 
 def short_rate(usd_per_unit: Decimal) -> str:
     """A rate to six digits, for reading: `1.1172`, `0.00635929`."""
-    return f"{Decimal(f'{usd_per_unit:.6g}').normalize():f}"
+    return wording.separated(f"{Decimal(f'{usd_per_unit:.6g}').normalize():f}")
 
 
 def rates_behind(connection: StripeConnection, stripe_customer_ids: Iterable[str]) -> str:
@@ -103,4 +103,4 @@ def old_rates(connection: StripeConnection) -> OldRates | None:
     row = newest.values_list("date", "is_needed").first()
     if row is None or not row[1]:
         return None
-    return OldRates(wording.day(row[0]), age(row[0]), settings.FX_FETCH)
+    return OldRates(wording.full_day(row[0]), age(row[0]), settings.FX_FETCH)
