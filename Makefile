@@ -5,7 +5,8 @@ PYTHON := $(VENV)/bin/python
 ARGS ?=
 BROWSER_PATH ?= /usr/bin/chromium
 
-.PHONY: help setup demo demo-once demo-reset test coverage check bench format browser gettext messages screenshots lock
+.PHONY: help setup demo demo-once demo-reset test coverage check bench format browser gettext messages screenshots lock \
+	audit lowest
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -68,3 +69,9 @@ screenshots: setup ## take the pictures of docs/images from a demo of its own; n
 
 lock: ## write both locks from pyproject.toml (ARGS=--upgrade for newer versions); needs uv
 	@sh .ci/lock $(ARGS)
+
+audit: setup ## known vulnerabilities in what the lock names; needs the internet, and fails where it cannot ask
+	@$(VENV)/bin/pip-audit --requirement requirements.lock --disable-pip --require-hashes --strict $(ARGS)
+
+lowest: ## the suite on the lowest versions pyproject.toml accepts; needs uv
+	@sh .ci/lowest $(ARGS)

@@ -60,6 +60,18 @@ class Column:
         """Figures stand at the right, names get room."""
         return {"mrr": "figure", "risk": "figure", "name": "col-name"}.get(self.name, "")
 
+    @property
+    def means(self) -> str:
+        """The name of what explains it (`pivotal.figures`); empty where the label says it all."""
+        explained = {
+            "mrr": "mrr",
+            "risk": "at_risk",
+            "plan": "plan",
+            "payment": "payment_status",
+            "since": "billed_since",
+        }
+        return explained.get(self.name, "")
+
 
 class Listing:
     """The list as ``query`` asks for it and ``user`` may see it.

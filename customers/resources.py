@@ -18,14 +18,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from import_export import fields, resources, widgets
+from import_export import fields, widgets
 from import_export.instance_loaders import BaseInstanceLoader
 from import_export.results import Result
 
 from customers.announcements import Announcements, collect
 from customers.csv_export import safe, unprotected
 from customers.domains import normalise
-from customers.import_diff import PlainDiff
+from customers.import_report import ReportedResource
 from customers.models import Activity, Customer, CustomerDomain, Environment, PersonalDomain, Status
 from customers.services import EDITABLE, extra_domains, field_changes, refuse_taken, snapshot
 from customers.table_cells import FlagsWidget, MomentWidget, MoneyWidget, OwnerWidget
@@ -86,7 +86,7 @@ def _shown(name: str, widget: widgets.Widget | None = None) -> fields.Field:
     return fields.Field(attribute=name, column_name=name, widget=widget, readonly=True)
 
 
-class CustomerResource(resources.ModelResource):
+class CustomerResource(ReportedResource):
     """The table of customers.
 
     ``actor`` is who imports (nobody on the command line), ``environment`` where new rows go without a column of that
@@ -130,10 +130,6 @@ class CustomerResource(resources.ModelResource):
         self._before: Customer | None = None
         self._loader: CustomerLoader | None = None
         self._overrides = PersonalDomain.objects.overrides()
-
-    def get_diff_class(self) -> type[PlainDiff]:
-        """Without inline styles."""
-        return PlainDiff
 
     def export_field(self, field: fields.Field, instance: Customer, **kwargs: Any) -> Any:
         """A cell that no spreadsheet runs as a formula."""

@@ -1,23 +1,18 @@
-"""What every request has: an id that log lines and the answer carry, and an answer while the database is away."""
+"""What every answer has: an id, which log lines and the audit log carry too, and the word not to keep it."""
 
 from __future__ import annotations
 
-import logging
 import re
 import uuid
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from integrations import context
-from pivotal import views
 from pivotal.addresses import client_address
 from pivotal.logging import KNOWN_AS
-
-logger = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{8,36}")
@@ -39,22 +34,17 @@ class RequestContextMiddleware:
         return response
 
 
-class DatabaseAwayMiddleware:
-    """Answers 503 while the database cannot be asked: a page says so, and Stripe delivers again."""
+class NotKeptMiddleware:
+    """Pages hold billing data: no browser and no proxy keeps one, unless its view says otherwise."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Nothing by itself; errors of views come to ``process_exception``."""
-        return self._get_response(request)
-
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """The answer for what a view, or its template, could not read or write; None for any other error."""
-        if not isinstance(exception, (OperationalError, InterfaceError)):
-            return None
-        logger.error("The database could not be asked", exc_info=exception)
-        return views.database_away(request)
+        """Answer with `Cache-Control: private, no-store`."""
+        response = self._get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
 
 
 def _request_id(request: HttpRequest) -> str:

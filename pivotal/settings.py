@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "pivotal.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "pivotal.middleware.NotKeptMiddleware",  # after whitenoise: static files may be kept
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -85,7 +86,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",  # behind those: answers a login that is locked out
-    "pivotal.middleware.DatabaseAwayMiddleware",
+    "pivotal.database_away.DatabaseAwayMiddleware",
 ]
 
 ROOT_URLCONF = "pivotal.urls"
@@ -110,6 +111,7 @@ TEMPLATES = [
 # --- the web ---------------------------------------------------------------------------------------------------
 PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", default="")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+CSRF_FAILURE_VIEW = "pivotal.views.form_too_old"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL] if PUBLIC_BASE_URL.startswith("https://") else []
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "customers:list"

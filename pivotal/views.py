@@ -43,6 +43,11 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     return render(request, "403.html", status=HTTPStatus.FORBIDDEN)
 
 
+def form_too_old(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 for a form whose token is not this session's; ``reason`` is for developers and stays in the log."""
+    return render(request, "form_too_old.html", status=HTTPStatus.FORBIDDEN)
+
+
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404, in the product's look."""
     return render(request, "404.html", status=HTTPStatus.NOT_FOUND)

@@ -28,6 +28,7 @@ BESIDE: dict[str, str] = {
     "root": "leads to the customer list",
     "login": "anybody",
     "logout": "anybody",
+    "language": "anybody; sets nothing but the language of the pages",
     "guide": "everybody who is signed in",
     "healthz": "anybody; says only that it is alive",
     "readyz": "anybody; names neither hosts nor accounts",

@@ -37,13 +37,15 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @admin.display(description=_("who"), ordering="actor_name")
     def who(self, entry: AuditEntry) -> str:
         """The person, as they were called then."""
+        if entry.action in (AuditAction.LOGIN_FAILED, AuditAction.LOCKED_OUT):
+            return str(_("somebody not signed in"))
         return entry.actor_name or str(_("a command or Pivotal itself"))
 
     @admin.display(description=_("details"))
     def said(self, entry: AuditEntry) -> str:
         """The details as people read them: what was before stands before what is after."""
         return "; ".join(
-            f"{name.replace('_', ' ')}: {readable(value)}"
+            f"{name.replace('_', ' ')}: {readable(value) or '—'}"
             for name, value in sorted(entry.details.items(), reverse=True)
         )
 

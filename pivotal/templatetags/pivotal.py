@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from customers import stored_words, wording
-from pivotal import drawings, navigation
+from pivotal import drawings, figures, navigation
 
 register = template.Library()
 
@@ -188,6 +188,18 @@ def _widget_class(widget: forms.Widget) -> str:
     if isinstance(widget, forms.Select):
         return "select"
     return "textarea" if isinstance(widget, forms.Textarea) else "input"
+
+
+@register.simple_tag(takes_context=True)
+def means(context: Context, name: str) -> str:
+    """What a figure of `pivotal.figures` means, for its title; the end of the page explains it too."""
+    return str(figures.note_used(context.get("request"), name).means)
+
+
+@register.inclusion_tag("components/figures.html", takes_context=True)
+def figures_used(context: Context) -> dict[str, Any]:
+    """What the figures named above it on this page mean."""
+    return {"figures": figures.used(context.get("request"))}
 
 
 @register.simple_tag(takes_context=True)

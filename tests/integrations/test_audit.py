@@ -269,8 +269,14 @@ def test_the_list_says_what_changed_in_words(client: Client) -> None:
     live = ConnectionFactory(fresh=True)
     scope.save_options(live, match_personal_emails=True, billing_signal_only=True, actor=None)
     scope.save_scope(live, products=["prod_a"], lookup_keys=[], actor=None)
+    audit.record(
+        AuditAction.PERSONAL_DOMAIN, actor=None, subject="x.example", details={"before": "", "after": "company"}
+    )
+    audit.record(AuditAction.LOGIN_FAILED, actor=None)
     page = client.get(reverse("admin:integrations_auditentry_changelist")).content.decode()
     assert "match personal emails: off, on" in page
+    assert "before: —; after: company" in page
+    assert "somebody not signed in" in page
     assert "before: products —, lookup keys —; after: products prod_a, lookup keys —" in page
 
 

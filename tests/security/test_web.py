@@ -316,6 +316,7 @@ def test_every_answer_carries_the_headers_that_hold_a_browser_back() -> None:
             assert response["X-Content-Type-Options"] == "nosniff"
             assert response["Referrer-Policy"] == "same-origin"
             assert response["Cross-Origin-Opener-Policy"] == "same-origin"
+            assert "no-store" in response["Cache-Control"], address
 
 
 def test_a_form_may_lead_to_stripes_consent_page_and_nowhere_else(client: Client) -> None:

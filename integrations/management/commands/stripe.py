@@ -10,10 +10,12 @@ import argparse
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import InterfaceError, OperationalError
 
 from customers import terminal
 from integrations.errors import IntegrationError
 from integrations.management import stripe_actions as actions
+from integrations.management.stripe_actions.syncing import one_line
 
 
 class Command(terminal.Command):
@@ -65,6 +67,13 @@ class Command(terminal.Command):
         mrr = action("mrr", actions.mrr, "How MRR adds up: matched + unmatched + skipped + outside scope = all.")
         mrr.add_argument("--json", action="store_true")
         action("disconnect", actions.disconnect, "Delete our access; values stay.")
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """A database that is away is one line too, also when Django looks for its migrations first."""
+        try:
+            return super().execute(*args, **options)
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(f"The database does not answer ({one_line(error)}). Try again later.") from error
 
     def handle(self, *args: Any, run: Any, **options: Any) -> None:
         """Run the action; an error of the integration is one line and exit code 1."""

@@ -34,7 +34,11 @@ POLLED = (
     "price.updated",
     "product.updated",
 )
-"""What a poll asks for: 20 types are one request, and each further one accompanies one of these."""
+"""What a poll asks for: 20 types are one request.
+
+Each further type comes together with one of these, or with a moment the clock knows: docs/architecture.md section 4
+"Incremental" has the list, and the tests prove each way a payment fails by its one event.
+"""
 
 AUTHORIZED = "account.application.authorized"
 """Comes while consent is being given, before we know whose it was: no news, and nobody's mistake."""

@@ -12,7 +12,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from customers.models import Customer, MrrPoint, SavedView
-from integrations.models import ConnectionState, Mode, StripeConnection
+from integrations.models import ConnectionState, Mode, StripeConnection, StripeInvoice
 from tests.browser.states import ADMIN, CSM, LONG_NAME, STAFF, state
 from tests.factories import ActivityFactory, CustomerDomainFactory, CustomerFactory, MrrPointFactory, UserFactory
 from tests.integrations.stripe.pages.factories import (
@@ -53,7 +53,7 @@ def page(customer: Customer) -> str:
 # --- list ------------------------------------------------------------------------------------------------------
 
 
-@state(LIST, "empty, for an admin", "Connect Stripe")
+@state(LIST, "empty, for an admin", "Import customers (CSV)")
 def empty_for_an_admin() -> str:
     return EVERYBODY
 
@@ -140,7 +140,7 @@ def paged() -> str:
     return f"{EVERYBODY}&plan=Growth"
 
 
-@state(LIST, "the keys", "Keyboard", act=lambda browser: browser.keyboard.press("?"))
+@state(LIST, "the keys", "Keys", act=lambda browser: browser.keyboard.press("?"))
 def keys() -> str:
     billed()
     return EVERYBODY
@@ -231,7 +231,7 @@ def of_staging() -> str:
     return page(billed(mode=Mode.TEST, environment="staging"))
 
 
-@state(PAGE, "stale", "The figures are from", who=CSM)
+@state(PAGE, "stale", "The figures are from", who=CSM, settings={"BUSINESS_HOURS": "Mon-Sun 0-24"})
 def stale() -> str:
     customer = billed()
     StripeConnection.objects.update(
@@ -279,6 +279,7 @@ def upcoming() -> str:
 def no_invoices() -> str:
     customer = billed()
     StripeConnection.objects.update(permissions=["customer_read", "subscription_read"])
+    StripeInvoice.objects.all().delete()
     return page(customer)
 
 

@@ -54,7 +54,7 @@ def without_a_reason(browser: Page) -> None:
     browser.get_by_role("button", name="Confirm").click()
 
 
-@state(PAGE, "without a reason", "Give the reason", who=STAFF, act=without_a_reason)
+@state(PAGE, "without a reason", "This field is required.", who=STAFF, act=without_a_reason)
 def no_reason() -> str:
     return of("decide_keep_merged", ids=a_group()[0].pk)
 
@@ -139,7 +139,7 @@ def upload(browser: Page) -> None:
     """A file with a good and a bad line."""
     row = StripeCustomer.objects.get(name=LONG_NAME)
     target = Customer.objects.get(name="Fernbank")
-    text = f"stripe_customer_id,pivotal_customer_id\n{row.stripe_id},{target.pk}\ncus_unknown,1\n"
+    text = f"stripe_customer_id,customer_id\n{row.stripe_id},{target.pk}\ncus_unknown,1\n"
     browser.get_by_label("CSV file").set_input_files(
         {"name": "links.csv", "mimeType": "text/csv", "buffer": text.encode()}
     )

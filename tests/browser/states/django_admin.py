@@ -45,7 +45,7 @@ def add() -> str:
     return reverse("admin:customers_customer_add")
 
 
-@state(PAGE, "deleting a customer", "Are you sure", who=OWNER)
+@state(PAGE, "deleting a customer", "Delete", who=OWNER)
 def delete() -> str:
     return reverse("admin:customers_customer_delete", args=[workspace()["customer_id"]])
 
@@ -58,9 +58,3 @@ def history() -> str:
 @state(PAGE, "importing customers", "Import", who=OWNER)
 def importing() -> str:
     return reverse("admin:customers_customer_import")
-
-
-@state(PAGE, "exporting customers", "Export", who=OWNER)
-def exporting() -> str:
-    workspace()
-    return reverse("admin:customers_customer_export")

@@ -25,7 +25,7 @@ from integrations.models import (
     WorkerHeartbeat,
 )
 from tests.browser.states import ADMIN, CSM, LIVE, LONG_NAME, STAFF, state
-from tests.factories import AdminRateFactory, CustomerFactory
+from tests.factories import CustomerFactory
 from tests.integrations.stripe.pages.factories import (
     ConnectionFactory,
     IssueFactory,
@@ -84,10 +84,8 @@ def test_mode() -> str:
 
 def send_a_wrong_key(browser: Page) -> None:
     """A key that is none."""
-    browser.get_by_label("Restricted key").fill("sk_live_everything")
-    browser.get_by_role("button", name="Connect with the key").or_(
-        browser.locator("form[action$='connect-key/'] [type=submit]")
-    ).first.click()
+    browser.get_by_label("Restricted key", exact=True).fill("sk_live_everything")
+    browser.get_by_role("button", name="Use this key").click()
 
 
 @state(PAGE, "a refused key", "rk_", act=send_a_wrong_key)
@@ -195,16 +193,21 @@ def silent_worker() -> str:
     return LIVE
 
 
-@state(PAGE, "an entered rate is old", "NGN")
-def old_rate() -> str:
-    connection = synced()
-    AdminRateFactory(date=timezone.localdate() - timedelta(days=200))
+def old_rates(connection: StripeConnection) -> None:
+    """The newest rates are of forty days ago."""
+    day = timezone.localdate() - timedelta(days=40)
+    ExchangeRate.objects.create(date=day, currency="usd", source="ecb", units_per_euro=Decimal("1.2"))
     row = StripeCustomerFactory(connection=connection)
-    StripeSubscriptionFactory(connection=connection, customer_id=row.stripe_id, currency="ngn")
+    StripeSubscriptionFactory(connection=connection, customer_id=row.stripe_id, currency="eur")
+
+
+@state(PAGE, "the exchange rates are old", "The newest exchange rates are of")
+def with_old_rates() -> str:
+    old_rates(synced())
     return LIVE
 
 
-@state(PAGE, "staff may not see a member's refusal", "permission", who=CSM, status=403)
+@state(PAGE, "a member may not open it", "You may not open this page", who=CSM, status=403)
 def forbidden() -> str:
     return LIVE
 
@@ -276,7 +279,7 @@ def preview_run() -> str:
     return LIVE
 
 
-@state(RUN, "failed", "troubleshooting")
+@state(RUN, "failed", "stripe_unavailable")
 def failed() -> str:
     RunFactory(connection=synced(), state=RunState.FAILED, error_code="stripe_unavailable")
     return LIVE
@@ -341,9 +344,7 @@ def what_we_store() -> str:
 @state("How MRR adds up", "rates out of date", "MRR")
 def mrr() -> str:
     connection = synced()
-    ExchangeRate.objects.create(
-        date=timezone.localdate() - timedelta(days=40), currency="usd", source="ecb", units_per_euro=Decimal("1.2")
-    )
+    old_rates(connection)
     row = StripeCustomerFactory(connection=connection)
     StripeSubscriptionFactory(connection=connection, customer_id=row.stripe_id, currency="ngn", mrr=Decimal(0))
     return reverse("stripe:mrr", args=["live"]) + "?stripe=1000"

@@ -86,7 +86,7 @@ def errors() -> str:
     return of("log", errors=1)
 
 
-@state(LOG, "errors only, none", "error")
+@state(LOG, "errors only, none", "Nothing matches this filter")
 def no_errors() -> str:
     RunFactory(connection=ConnectionFactory())
     return of("log", errors=1)
@@ -139,7 +139,7 @@ def no_drift() -> str:
     return of("drift")
 
 
-@state(DRIFT, "some", LONG_NAME)
+@state(DRIFT, "some", "Fernbank Analytics")
 def some_drift() -> str:
     connection = ConnectionFactory()
     for days in range(10):

@@ -151,12 +151,12 @@ def job_stopped() -> str:
     return job(state="stopped", done=3, finished_at=timezone.now())
 
 
-@state(JOB, "failed", "Failed")
+@state(JOB, "failed", "It ended early")
 def job_failed() -> str:
     return job(state="failed", done=3, finished_at=timezone.now(), error_detail="The customer was deleted.")
 
 
-@state(JOB, "seen from the list", "0 of 6 Stripe customers")
+@state(JOB, "seen from the list", "Show the progress")
 def job_in_the_list() -> str:
     job()
     return of("unmatched")

@@ -54,7 +54,7 @@ def forbidden() -> str:
 @state(
     ERROR,
     "server error",
-    "went wrong",
+    "Something broke on our side",
     who=CSM,
     status=500,
     settings={"ROOT_URLCONF": "tests.browser.states.broken_urls"},

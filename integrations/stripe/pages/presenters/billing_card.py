@@ -15,7 +15,7 @@ from integrations.stripe.api.objects import Subscription
 from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, moment_of
 from integrations.stripe.pages.presenters.invoices import InvoiceLine, invoices_behind
 from integrations.stripe.pages.presenters.rates import rates_of
-from integrations.stripe.pages.presenters.upcoming import Upcoming, upcoming
+from integrations.stripe.pages.presenters.upcoming import SHOWN, Upcoming, upcoming
 from integrations.stripe.rules.money import to_cents
 from integrations.stripe.rules.receipt import WHY_ZERO, Receipt
 from integrations.stripe.rules.subscriptions import ends_at
@@ -50,6 +50,7 @@ class BillingCard:
     hidden: int
     invoices: list[InvoiceLine]
     upcoming: list[Upcoming]
+    later: int
     older_open: int
     rates: str
 
@@ -59,12 +60,14 @@ def present_card(billing: Billing) -> BillingCard:
     live = billing.live
     now = timezone.now()
     invoices = invoices_behind(billing, now=now)
+    ahead = upcoming(billing, invoices, now=now)
     return BillingCard(
         billing=billing,
         lines=[_line(each, several=len(billing.attached) > 1) for each in live[:SUBSCRIPTIONS_SHOWN]],
         hidden=max(0, len(live) - SUBSCRIPTIONS_SHOWN),
         invoices=invoices,
-        upcoming=upcoming(billing, invoices, now=now),
+        upcoming=ahead[:SHOWN],
+        later=max(0, len(ahead) - SHOWN),
         older_open=billing.also_open.count if billing.also_open else 0,
         rates=rates_of(billing),
     )

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from django.utils.translation import gettext as _
 
 from customers import wording
-from integrations.stripe.api.objects import Discount, Subscription
-from integrations.stripe.pages.presenters.billing import BilledSubscription, Billing, moment_of
+from integrations.stripe.api.objects import Coupon, Discount, Subscription
+from integrations.stripe.pages.presenters.billing import AttachedCustomer, BilledSubscription, Billing, moment_of
 from integrations.stripe.pages.presenters.invoices import InvoiceLine
 from integrations.stripe.rules.subscriptions import ends_at
 
@@ -29,10 +30,11 @@ class Upcoming:
 
 
 def upcoming(billing: Billing, invoices: Sequence[InvoiceLine], *, now: datetime) -> list[Upcoming]:
-    """The next moments, soonest first: trials and discounts that end, ends, renewals, payment attempts, due dates."""
+    """All that is ahead, soonest first: trials and discounts that end, ends, renewals, payment attempts, due dates."""
     found = [each for subscription in billing.live for each in _of_subscription(subscription)]
+    found += [each for owner in billing.attached for each in _of_owner(owner, billing.live)]
     found += [each for invoice in invoices for each in _of_invoice(invoice)]
-    return sorted((each for each in found if each.at > now), key=lambda each: (each.at, each.text))[:SHOWN]
+    return sorted((each for each in found if each.at > now), key=lambda each: (each.at, each.text))
 
 
 def _of_subscription(subscription: BilledSubscription) -> Iterator[Upcoming]:
@@ -53,6 +55,20 @@ def _of_subscription(subscription: BilledSubscription) -> Iterator[Upcoming]:
         yield from moment(ends, _("%(name)s ends"), WARNING)
     elif data.status in ("active", "past_due"):
         yield from moment(renews_at(data), _("%(name)s renews"))
+
+
+def _of_owner(owner: AttachedCustomer, live: Sequence[BilledSubscription]) -> Iterator[Upcoming]:
+    """The discount of a Stripe customer, which its subscriptions without discounts of their own inherit."""
+    stored = owner.stripe.data.get("discount")
+    inherits = any(each.owner is owner and not each.data.discounts for each in live)
+    if not stored or not inherits:
+        return
+    for end in _ends([msgspec.convert(stored, Discount, strict=False)]):
+        at = moment_of(end)
+        if at is not None:
+            yield Upcoming(
+                at, _("A discount on everything of %(name)s ends") % {"name": owner.name[:70]}, WARNING, owner.url
+            )
 
 
 def _of_invoice(invoice: InvoiceLine) -> Iterator[Upcoming]:
@@ -78,6 +94,10 @@ def _discount_ends(data: Subscription) -> set[int]:
 
 
 def _ends(discounts: Iterable[str | Discount] | None) -> Iterator[int]:
+    """When discounts run out; one whose coupon is for ever does not, whatever its end says."""
     for discount in discounts or ():
-        if isinstance(discount, Discount) and discount.end is not None:
+        if not isinstance(discount, Discount) or discount.end is None:
+            continue
+        coupon = discount.source.coupon
+        if not isinstance(coupon, Coupon) or coupon.duration != "forever":
             yield discount.end

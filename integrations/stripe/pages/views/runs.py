@@ -40,12 +40,12 @@ def _start(request: HttpRequest, mode: str) -> HttpResponse:
 @admin_page(READ_LOG)
 @require_GET
 def _progress(request: HttpRequest, mode: str) -> HttpResponse:
-    """The bar, asked for every second while a run is active; the whole page once when it has ended."""
+    """The bar, asked for every second while a run is active; the whole page when it has ended or needs a person."""
     if not request.htmx:  # type: ignore[attr-defined]  # set by HtmxMiddleware
         return redirect("stripe:integration", mode)
     connection = connections.get(mode)
     active = present_active(connection)
-    if active is None:
+    if active is None or active.is_parked != ("parked" in request.GET):
         return HttpResponseClientRefresh()
     context = {
         "connection": connection,

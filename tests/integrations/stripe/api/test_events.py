@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from integrations.errors import IntegrationError
 from integrations.stripe.api.events import POLLED, TAKEN, Hint, read_hint
@@ -75,6 +76,8 @@ def test_what_cannot_change_a_figure_is_not_looked_into(kind: str) -> None:
 def test_a_poll_asks_for_no_more_types_than_one_request_takes() -> None:
     assert len(POLLED) == len(set(POLLED)) <= 20
     assert set(POLLED) < set(TAKEN)
+    said = (settings.BASE_DIR / "docs" / "architecture.md").read_text()
+    assert [kind for kind in TAKEN if kind not in POLLED and f"`{kind}`" not in said] == []
 
 
 def test_a_thin_event_is_refused_with_a_reason() -> None:

@@ -53,6 +53,7 @@ def said(moments: list[Upcoming]) -> list[tuple[int, str, str]]:
     return [((each.at - NOW).days, each.text, each.tone) for each in moments]
 
 
+FOREVER = {"id": "C", "duration": "forever", "percent_off": "10"}
 DISCOUNT = {"id": "di_1", "source": {"coupon": "half"}}
 MOMENTS: list[tuple[str, dict[str, Any], list[tuple[int, str, str]]]] = [
     ("a renewal", {"period_end": at(9)}, [(9, "Growth renews", "note")]),
@@ -79,6 +80,11 @@ MOMENTS: list[tuple[str, dict[str, Any], list[tuple[int, str, str]]]] = [
         [(4, "A discount on Growth ends", "past_due")],
     ),
     ("a discount for ever", {"extra": {"discounts": [DISCOUNT]}}, []),
+    (
+        "a discount for ever, although it has an end",
+        {"extra": {"discounts": [{"id": "di_1", "source": {"coupon": FOREVER}, "end": at(4)}]}},
+        [],
+    ),
     ("a discount we know by id only", {"extra": {"discounts": ["di_1"]}}, []),
     (
         "collection that resumes",
@@ -110,9 +116,26 @@ def test_an_invoice_with_nothing_open_is_no_moment(connection: StripeConnection)
     assert ahead(connection, {}, invoice={"amount_remaining": 0, "due_date": at(6)}) == []
 
 
-def test_the_soonest_come_first_and_only_a_few(connection: StripeConnection) -> None:
+def test_the_soonest_come_first(connection: StripeConnection) -> None:
     found = ahead(connection, *({"period_end": at(20 - day)} for day in range(10)))
-    assert [(each.at - NOW).days for each in found] == list(range(11, 11 + SHOWN))
+    assert [(each.at - NOW).days for each in found] == list(range(11, 21))
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [(None, [(4, "A discount on everything of Acme ends", "past_due")]), ([DISCOUNT], [])],
+    ids=["inherited", "a subscription with its own ignores it"],
+)
+def test_a_discount_of_the_stripe_customer_runs_out_where_it_counts(
+    connection: StripeConnection, own: list[Any] | None, expected: list[tuple[int, str, str]]
+) -> None:
+    customer = CustomerFactory(billed=True)
+    owner = StripeCustomerFactory(
+        connection=connection, customer=customer, name="Acme", standing="live", match_state="matched",
+        match_reason="domain", data={"id": "cus_1", "discount": {**DISCOUNT, "end": at(4)}},
+    )  # fmt: skip
+    SubscriptionFactory(owner=owner, extra={"discounts": own} if own else {})
+    assert said(upcoming(read_billing(customer), [], now=NOW)) == expected
 
 
 def test_the_page_shows_them_with_a_way_to_stripe(client: Client, connection: StripeConnection) -> None:
@@ -126,4 +149,20 @@ def test_the_page_shows_them_with_a_way_to_stripe(client: Client, connection: St
     page = client.get(customer.get_absolute_url()).text
     assert "Coming up" in page
     assert "&lt;b&gt;Growth&lt;/b&gt; ends" in page
+    assert "later moment" not in page
     assert page.count(f"/subscriptions/{row.stripe_id}") >= 2
+
+
+def test_what_the_page_leaves_out_is_counted(client: Client, connection: StripeConnection) -> None:
+    client.force_login(UserFactory())
+    customer = CustomerFactory(billed=True)
+    owner = StripeCustomerFactory(
+        connection=connection, customer=customer, standing="live", match_state="matched", match_reason="domain"
+    )
+    for day in range(SHOWN + 2):
+        SubscriptionFactory(
+            owner=owner, extra={"cancel_at": int((timezone.now() + timedelta(days=day + 1)).timestamp())}
+        )
+    page = client.get(customer.get_absolute_url()).text
+    assert page.count("upcoming__row") == SHOWN
+    assert "2 later moments are not shown." in page

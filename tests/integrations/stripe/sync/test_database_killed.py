@@ -135,6 +135,8 @@ def test_web_and_worker_are_there_again_with_the_server_and_nothing_told_is_lost
         server.kill()
         away = [visitor.get(here + path, timeout=30) for path in ("/customers/", "/readyz", "/healthz")]
         lost = requests.post(endpoint, data=b"{}", headers={"Stripe-Signature": "t=1,v1=0"}, timeout=30)
+        with desk.running("stripe", "status", "--mode", "live") as command:
+            _output, said = command.communicate(timeout=60)
         server.start()
         change(desk.stripe, 9)
         let_the_inbox_go()
@@ -146,6 +148,9 @@ def test_web_and_worker_are_there_again_with_the_server_and_nothing_told_is_lost
 
     assert [answer.status_code for answer in (*away, lost)] == [503, 503, 200, 503]
     assert "The database does not answer" in away[0].text
+    assert command.returncode == 1
+    assert said.startswith("CommandError: The database does not answer (")
+    assert len(said.splitlines()) == 1
     assert int(away[0].headers["Retry-After"]) > 0
     assert (back.status_code, back.url) == (200, here + "/customers/")
     assert StripeEvent.objects.filter(source="webhook").exists()

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from customers.models import Customer
 from integrations.errors import IntegrationError
 from integrations.models import (
     Attempt,
@@ -69,6 +70,39 @@ def test_a_poll_is_one_request_and_brings_the_change_into_the_header(
     assert (result.polled, result.new, result.requests) == (True, 1, 1)
     assert [value for name, value in asked["query"] if name == "types[]"] == list(POLLED)
     assert somebody().name == "Renamed"
+
+
+TROUBLE = {"status": "open", "currency": "usd", "total": 5000, "attempt_count": 1}
+
+
+@pytest.mark.parametrize(
+    ("event", "invoice", "payment", "shown"),
+    [
+        ("invoice.payment_failed", TROUBLE, "requires_payment_method", "failing"),
+        ("invoice.updated", TROUBLE, "requires_payment_method", "failing"),
+        ("invoice.payment_action_required", TROUBLE, "requires_action", "past_due"),
+        ("payment_intent.processing", {**TROUBLE, "attempt_count": 2}, "processing", "failing"),
+        ("invoice.marked_uncollectible", {**TROUBLE, "status": "uncollectible"}, "canceled", "failing"),
+        ("invoice.finalized", {**TROUBLE, "attempt_count": 0}, "requires_action", "past_due"),
+    ],
+)
+def test_each_way_a_payment_fails_is_seen_by_a_poll_on_its_own(
+    stripe: Running,
+    connection: StripeConnection,
+    event: str,
+    invoice: dict[str, object],
+    payment: str,
+    shown: str,
+) -> None:
+    owner = StripeCustomer.objects.filter(standing="live", ambiguous_kind="", customer__payment_status="paid")[0]
+    changes = {**invoice, "customer": owner.stripe_id, "payment_intent_status": payment}
+    stripe.put("invoices", "in_trouble", changes, event="none")
+    kind, identifier = ("payment_intent", "pi_x") if event.startswith("payment_intent") else ("invoice", "in_trouble")
+    stripe.event(event, {"id": identifier, "object": kind, "customer": owner.stripe_id})
+    assert polling.poll(connection, wake=False).new == 1
+    inbox.drain_now(connection)
+
+    assert Customer.objects.get(pk=owner.customer_id).payment_status == shown
 
 
 def test_the_next_poll_begins_before_the_last_and_takes_nothing_twice(
