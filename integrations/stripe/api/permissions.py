@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from django.utils.translation import gettext_noop as _
+
 from integrations.errors import IntegrationError
 from integrations.stripe.api.client import StripeReader
 from integrations.stripe.api.failures import PermissionMissing
@@ -37,64 +39,64 @@ class Permission:
 PERMISSIONS: tuple[Permission, ...] = (
     Permission(
         "customer_read",
-        "Customers",
-        "The e-mail address, to find the customer with the same domain.",
-        "Nothing can be matched, so Stripe cannot be connected.",
+        _("Customers"),
+        _("The e-mail address, to find the customer with the same domain."),
+        _("Nothing can be matched, so Stripe cannot be connected."),
         "/v1/customers",
         needed=True,
         required=True,
     ),
     Permission(
         "subscription_read",
-        "Subscriptions",
-        "Plan, quantity, price and start date, to work out plan and MRR.",
-        "There is no plan and no MRR, so Stripe cannot be connected.",
+        _("Subscriptions"),
+        _("Plan, quantity, price and start date, to work out plan and MRR."),
+        _("There is no plan and no MRR, so Stripe cannot be connected."),
         "/v1/subscriptions",
         needed=True,
         required=True,
     ),
     Permission(
         "invoice_read",
-        "Invoices",
-        "To say paid, past due or failing.",
-        "Payment status is judged from the status of the subscription alone; paid is never shown.",
+        _("Invoices"),
+        _("To say paid, past due or failing."),
+        _("Payment status is judged from the status of the subscription alone; paid is never shown."),
         "/v1/invoices",
         needed=True,
     ),
     Permission(
         "payment_intent_read",
-        "Payment Intents",
-        "Whether the last attempt was declined or waits for the bank.",
-        "Payment status is judged from the number of attempts; a debit under way may look like a failing one.",
+        _("Payment Intents"),
+        _("Whether the last attempt was declined or waits for the bank."),
+        _("Payment status is judged from the number of attempts; a debit under way may look like a failing one."),
         "/v1/payment_intents",
         needed=True,
     ),
     Permission(
         "product_read",
-        "Products",
-        "Names for plans without a lookup key, and choosing scope by product.",
-        "Plans without a lookup key show the price's nickname or id, and scope lists products by id.",
+        _("Products"),
+        _("Names for plans without a lookup key, and choosing scope by product."),
+        _("Plans without a lookup key show the price's nickname or id, and scope lists products by id."),
         "/v1/products",
     ),
     Permission(
         "plan_read",
-        "Prices",
-        "Tiers, for MRR of tiered prices.",
-        "Tiered prices and prices in a second currency count 0 and are flagged on the receipt.",
+        _("Prices"),
+        _("Tiers, for MRR of tiered prices."),
+        _("Tiered prices and prices in a second currency count 0 and are flagged on the receipt."),
         "/v1/prices",
     ),
     Permission(
         "coupon_read",
-        "Coupons",
-        "Discounts held on a customer or an item.",
-        "Discounts held on a customer or an item are flagged on the receipt.",
+        _("Coupons"),
+        _("Discounts held on a customer or an item."),
+        _("Discounts held on a customer or an item are flagged on the receipt."),
         "/v1/coupons",
     ),
     Permission(
         "event_read",
-        "Events",
-        "What changed since the last look.",
-        "Changes arrive by webhook and with the nightly run only.",
+        _("Events"),
+        _("What changed since the last look."),
+        _("Changes arrive by webhook and with the nightly run only."),
         "/v1/events",
     ),
 )

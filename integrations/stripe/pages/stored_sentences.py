@@ -10,6 +10,7 @@ from django.utils.translation import gettext_noop as _
 
 from customers import stored_words
 from integrations.errors import ERRORS
+from integrations.stripe.api.permissions import PERMISSIONS
 
 ORIGINS = [
     _("Stripe"),
@@ -164,6 +165,7 @@ PAYING = [
 ]
 
 DETAILS = [
+    _("Without %(inner_permission)s: %(inner)s"),
     _("Mirrored here: %(known)s. Offered: %(other)s."),
     _("None of %(number)s customers of %(known)s exists in the one offered."),
     _("Stripe was disconnected meanwhile; nothing was written."),
@@ -234,5 +236,7 @@ def register() -> None:
     """Let stored text be translated by these sentences; called once when the apps are ready."""
     for sentences in (ORIGINS, RECEIPT_LABELS, CHARGES, DISCOUNTS, PROBLEMS, WHY_ZERO_SENTENCES, PAYING, DETAILS):
         stored_words.know(sentences)
+    for permission in PERMISSIONS:
+        stored_words.know([permission.label, permission.why, permission.without])
     for error in ERRORS.values():
         stored_words.know([error.what, error.next_step])
