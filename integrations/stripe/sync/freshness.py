@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from customers.models import Customer
@@ -109,6 +109,12 @@ def freshness(customer: Customer, connection: StripeConnection, *, failing: bool
 
 def failing_among(customer_ids: Iterable[int]) -> set[int]:
     """Those of these customers for whom something changed in Stripe that could not be read; one query."""
+    mine = StripeCustomer.objects.filter(is_failing(), customer__in=list(customer_ids))
+    return {customer_id for customer_id in mine.values_list("customer_id", flat=True) if customer_id is not None}
+
+
+def is_failing() -> Q:
+    """A condition on Stripe customers: something changed about one in Stripe that could not be read."""
     waiting = StripeEvent.objects.filter(
         connection=OuterRef("connection"),
         state=StripeEvent.State.WAITING,
@@ -121,6 +127,4 @@ def failing_among(customer_ids: Iterable[int]) -> set[int]:
         severity=Severity.ERROR,
         stripe_customer_id=OuterRef("stripe_id"),
     )
-    mine = StripeCustomer.objects.filter(customer__in=list(customer_ids))
-    found = mine.filter(Exists(waiting) | Exists(given_up)).values_list("customer_id", flat=True)
-    return {customer_id for customer_id in found if customer_id is not None}
+    return Q(Exists(waiting)) | Q(Exists(given_up))
