@@ -74,6 +74,7 @@ if DEBUG and find_spec("django_migration_linter"):  # a development dependency, 
 MIDDLEWARE = [
     "pivotal.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "pivotal.middleware.DeliveriesMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
