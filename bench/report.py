@@ -84,7 +84,15 @@ def growth(rows: Sequence[Figures]) -> str:
 
 def changes(figures: Figures) -> str:
     """What arriving changes cost."""
+    flood = figures["flood"]
     lines = [
+        ["deliveries accepted a second, web server as deployed", f"{flood['a_second']:.0f}"],
+        ["of them sent / accepted / kept", f"{flood['sent']:,} / {flood['accepted']:,} / {flood['kept']:,}"],
+        ["drains they queued", str(flood["tasks"])],
+        ["answer to a delivery, p50", f"{flood['p50'] * 1000:.0f} ms"],
+        ["answer to a delivery, p95", f"{flood['p95'] * 1000:.0f} ms"],
+        ["CPU of the web server a delivery", f"{flood['cpu'] * 1000:.1f} ms"],
+        ["CPU of the database a delivery", f"{flood['database_cpu'] * 1000:.1f} ms"],
         ["deliveries accepted a second, one process", f"{figures['accepted_a_second']:.0f}"],
         ["statements a delivery", f"{figures['statements_a_delivery']:.1f}"],
         ["customers refreshed a second, without latency", f"{figures['refreshed_a_second']:.0f}"],

@@ -73,7 +73,8 @@ def measure_incremental(place: Place, size: int) -> Figures:
         place.run("prepare")
         place.run("crm", path=str(crm))
         place.run("sync")
-        return place.run("incremental", url=stripe.url)
+        found = place.run("incremental", url=stripe.url)
+    return {**found, "flood": place.run("deliveries")}
 
 
 def counted(place: Place, stripe: Running, **options: Any) -> Figures:
