@@ -67,6 +67,16 @@ def sync_cells(row: Figures, floor: Figures | None) -> list[str]:
     ]
 
 
+def served(rows: Sequence[Figures]) -> str:
+    """Whether the local Stripe is what a run waits for: the pages it serves alone, and those the fastest run took."""
+    lines = []
+    for size in sorted({row["size"] for row in rows}):
+        mine = [row for row in rows if row["size"] == size]
+        taken = max(row["requests"] / row["wall"] for row in mine)
+        lines.append([f"{size:,}", f"{mine[0]['served']:.0f}", f"{taken:.0f}"])
+    return table(("subscriptions", "pages a second the local Stripe serves alone", "most a run took"), lines)
+
+
 def growth(rows: Sequence[Figures]) -> str:
     """What each run costs per 1,000 subscriptions, size beside size: a line that does not rise is linear or better."""
     sizes = sorted({row["size"] for row in rows})
