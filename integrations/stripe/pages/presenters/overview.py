@@ -36,6 +36,7 @@ from integrations.stripe.pages.presenters.setup import present_setup
 from integrations.stripe.sync import connections, scope
 
 RECENT_RUNS = 5
+PREVIEWED = {RunState.SUCCEEDED, RunState.PARTIAL}  # one record that cannot be read does not hold up the setup
 
 
 def render_overview(
@@ -95,7 +96,7 @@ def _known(
         "old_rates": old_rates(connection),
     }
     if stage == Stage.SETUP:
-        previewed = any(run.kind == RunKind.PREVIEW and run.state == RunState.SUCCEEDED for run in recent)
+        previewed = any(run.kind == RunKind.PREVIEW and run.state in PREVIEWED for run in recent)
         context["setup"] = present_setup(connection, counts, previewed=previewed)
         context["import_url"] = import_address(request)
     if connection.is_connected:
