@@ -41,6 +41,7 @@ from integrations.stripe.pages.presenters.setup import present_setup
 from integrations.stripe.sync import calls, connections, scope
 
 RECENT_RUNS = 5
+PREVIEWED = {RunState.SUCCEEDED, RunState.PARTIAL}  # one record that cannot be read does not hold up the setup
 
 
 def render_overview(
@@ -129,7 +130,7 @@ def _known(
         context["risk"] = selectors.risk_totals(connection.environment)
         context["risk_url"] = url_of_environment(connection.environment, risk="on", whose="all")
     if stage == Stage.SETUP:
-        previewed = any(run.kind == RunKind.PREVIEW and run.state == RunState.SUCCEEDED for run in recent)
+        previewed = any(run.kind == RunKind.PREVIEW and run.state in PREVIEWED for run in recent)
         context["setup"] = present_setup(connection, counts, previewed=previewed)
         context["import_url"] = import_address(request)
     if connection.is_connected:
