@@ -13,6 +13,14 @@ from pivotal import views
 
 logger = logging.getLogger(__name__)
 
+UNREACHABLE = (OperationalError, InterfaceError)
+
+
+def database_away(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The answer to a request whose view, or its template, could not read or write."""
+    logger.error("The database could not be asked", exc_info=error)
+    return views.database_away(request)
+
 
 class DatabaseAwayMiddleware:
     """Answers 503 while the database cannot be asked: a page says so, and Stripe delivers again."""
@@ -25,8 +33,5 @@ class DatabaseAwayMiddleware:
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """The answer for what a view, or its template, could not read or write; None for any other error."""
-        if not isinstance(exception, (OperationalError, InterfaceError)):
-            return None
-        logger.error("The database could not be asked", exc_info=exception)
-        return views.database_away(request)
+        """None for any other error."""
+        return database_away(request, exception) if isinstance(exception, UNREACHABLE) else None

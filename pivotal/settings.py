@@ -74,7 +74,7 @@ if DEBUG and find_spec("django_migration_linter"):  # a development dependency, 
 MIDDLEWARE = [
     "pivotal.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "pivotal.middleware.DeliveriesMiddleware",
+    "pivotal.deliveries.DeliveriesMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "pivotal.middleware.NotKeptMiddleware",  # after whitenoise: static files may be kept
     "csp.middleware.CSPMiddleware",

@@ -249,7 +249,7 @@ def test_a_busy_endpoint_asks_three_times_a_delivery(connection: StripeConnectio
 
 
 def test_a_delivery_meets_nothing_that_serves_people(connection: StripeConnection, settings: Settings) -> None:
-    behind = settings.MIDDLEWARE.index("pivotal.middleware.DeliveriesMiddleware") + 1
+    behind = settings.MIDDLEWARE.index("pivotal.deliveries.DeliveriesMiddleware") + 1
     assert "django.contrib.sessions.middleware.SessionMiddleware" in settings.MIDDLEWARE[behind:]
     settings.MIDDLEWARE = [*settings.MIDDLEWARE[:behind], f"{__name__}.never"]
 
