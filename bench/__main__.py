@@ -31,7 +31,7 @@ def main() -> int:
         sections = [report.machine(version), f"`python -m bench {shlex.join(sys.argv[1:])}`".replace(" `", "`")]
         if "syncs" in options.only:
             rows = [row for size in options.size for row in syncs.measure(place, SIZES[size], say)]
-            sections += ["## Runs", report.syncs(rows), report.growth(rows)]
+            sections += ["## Runs", report.syncs(rows), report.served(rows), report.growth(rows)]
         if "skew" in options.only:
             rows = syncs.measure_skewed(place, SKEWED_SIZE, say)
             sections += ["## Everything created at once", report.syncs(rows)]

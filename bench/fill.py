@@ -19,7 +19,7 @@ STATEMENTS = (
     """
     INSERT INTO customers_customer (environment, name, domain, status, owner_id, created_by_source, created_at,
         updated_at, plan, plan_label, mrr, payment_status, billing_started_at, stripe_customer_id, billing_source,
-        billing_flags)
+        billing_flags, mrr_at_risk, at_risk_reason)
     SELECT 'production', 'Company ' || n || ' ' || (ARRAY['Foods','Labs','Systems','Partners'])[1 + n % 4],
         'company' || n || '.example', CASE WHEN n % 50 = 0 THEN 'churned' ELSE 'active' END,
         CASE WHEN n % 3 = 0 THEN %(owner)s END, '', now(), now(),
@@ -29,7 +29,9 @@ STATEMENTS = (
         CASE WHEN billed THEN now() - n * interval '20 minutes' END,
         CASE WHEN billed THEN 'cus_' || lpad(n::text, 10, '0') ELSE '' END, CASE WHEN billed THEN 'stripe' ELSE '' END,
         CASE WHEN n % 200 = 0 THEN ARRAY['incomplete'] WHEN billed AND n % 50 = 1 THEN ARRAY['undecided']
-             ELSE ARRAY[]::varchar[] END
+             ELSE ARRAY[]::varchar[] END,
+        CASE WHEN billed AND n % 33 = 0 THEN 20 + (n * 7919 %% 100000) / 10.0 WHEN billed THEN 0 END,
+        CASE WHEN billed AND n % 33 = 0 THEN 'failing' ELSE '' END
     FROM (SELECT n, n % 10 <> 9 AS billed, (ARRAY['starter','growth','scale','legacy','partner'])[1 + n % 5] AS plan
           FROM generate_series(1, %(customers)s) n) AS numbered
     """,

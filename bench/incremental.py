@@ -68,26 +68,32 @@ class Sender:
     def deliver(self, subscription_id: str, customer_id: str) -> None:
         """Say that a subscription has changed. Raises RuntimeError when the endpoint does not take it."""
         self.number += 1
-        now = int(time.time())
-        subject = {"id": subscription_id, "object": "subscription", "customer": customer_id}
-        event = {
-            "id": f"evt_bench_{time.time_ns()}_{self.number}",
-            "object": "event",
-            "type": "customer.subscription.updated",
-            "created": now,
-            "livemode": True,
-            "data": {"object": subject},
-        }
-        body = json.dumps(event)
-        digest = hmac.new(SECRET.encode(), f"{now}.{body}".encode(), hashlib.sha256).hexdigest()
+        body, signature = signed(subscription_id, customer_id, f"evt_bench_{time.time_ns()}_{self.number}")
         answer = self.client.post(
             "/stripe/webhooks/live/account/",
             body,
             content_type="application/json",
-            headers={"Stripe-Signature": f"t={now},v1={digest}"},
+            headers={"Stripe-Signature": signature},
         )
         if answer.status_code != 200 or answer.json()["done"] != "received":
             raise RuntimeError(f"the endpoint answered {answer.status_code} {answer.content[:200]!r}")
+
+
+def signed(subscription_id: str, customer_id: str, event_id: str) -> tuple[str, str]:
+    """The body of an event that says that a subscription has changed, and its signature."""
+    now = int(time.time())
+    subject = {"id": subscription_id, "object": "subscription", "customer": customer_id}
+    event = {
+        "id": event_id,
+        "object": "event",
+        "type": "customer.subscription.updated",
+        "created": now,
+        "livemode": True,
+        "data": {"object": subject},
+    }
+    body = json.dumps(event)
+    digest = hmac.new(SECRET.encode(), f"{now}.{body}".encode(), hashlib.sha256).hexdigest()
+    return body, f"t={now},v1={digest}"
 
 
 def drain(connection: StripeConnection) -> int:

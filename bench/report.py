@@ -67,6 +67,16 @@ def sync_cells(row: Figures, floor: Figures | None) -> list[str]:
     ]
 
 
+def served(rows: Sequence[Figures]) -> str:
+    """Whether the local Stripe is what a run waits for: the pages it serves alone, and those the fastest run took."""
+    lines = []
+    for size in sorted({row["size"] for row in rows}):
+        mine = [row for row in rows if row["size"] == size]
+        taken = max(row["requests"] / row["wall"] for row in mine)
+        lines.append([f"{size:,}", f"{mine[0]['served']:.0f}", f"{taken:.0f}"])
+    return table(("subscriptions", "pages a second the local Stripe serves alone", "most a run took"), lines)
+
+
 def growth(rows: Sequence[Figures]) -> str:
     """What each run costs per 1,000 subscriptions, size beside size: a line that does not rise is linear or better."""
     sizes = sorted({row["size"] for row in rows})
@@ -84,7 +94,15 @@ def growth(rows: Sequence[Figures]) -> str:
 
 def changes(figures: Figures) -> str:
     """What arriving changes cost."""
+    flood = figures["flood"]
     lines = [
+        ["deliveries accepted a second, web server as deployed", f"{flood['a_second']:.0f}"],
+        ["of them sent / accepted / kept", f"{flood['sent']:,} / {flood['accepted']:,} / {flood['kept']:,}"],
+        ["drains they queued", str(flood["tasks"])],
+        ["answer to a delivery, p50", f"{flood['p50'] * 1000:.0f} ms"],
+        ["answer to a delivery, p95", f"{flood['p95'] * 1000:.0f} ms"],
+        ["CPU of the web server a delivery", f"{flood['cpu'] * 1000:.1f} ms"],
+        ["CPU of the database a delivery", f"{flood['database_cpu'] * 1000:.1f} ms"],
         ["deliveries accepted a second, one process", f"{figures['accepted_a_second']:.0f}"],
         ["statements a delivery", f"{figures['statements_a_delivery']:.1f}"],
         ["customers refreshed a second, without latency", f"{figures['refreshed_a_second']:.0f}"],

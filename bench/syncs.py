@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import requests
 
 from bench.place import FOLDER, ROOT, Place
 from sandbox.testing import Running, running
 
 LATENCY_MS, ENDPOINT_RATE, ACCOUNT_RATE = 100, 25, 100
 OWN_RATE = 24.0  # the endpoint's 25 less a little: the limit is never met, whatever the clocks do
+SERVED = 50  # pages that tell how fast the sandbox is
+KEY = "rk_live_all"
 SKEWS = ("hour", "burst", "second")
 
 Say = Callable[[str], None]
@@ -23,12 +28,27 @@ def measure(place: Place, size: int, say: Say) -> list[Figures]:
     """All runs over one size; each row has ``size`` and ``what``."""
     rows: list[Figures] = []
     with running("bulk", subscriptions=size) as stripe:
+        served = pages_served(stripe)
+        say(f"{size:>9,}  the local Stripe alone serves {served:.0f} pages a second")
         crm = write_crm(size)
         for what, figures in in_order(place, stripe, str(crm)):
-            row = {"size": size, "what": what, **figures}
+            row = {"size": size, "what": what, "served": served, **figures}
             rows.append(row)
             say(f"{size:>9,}  {what:<44} {row['wall']:7.1f} s  {row['requests']:>6} requests")
     return rows
+
+
+def pages_served(stripe: Running) -> float:
+    """Pages of expanded subscriptions a second, asked for one by one by somebody who does nothing with them."""
+    session = requests.Session()
+    session.trust_env = False
+    session.auth = (KEY, "")
+    params = [("limit", "100"), ("status", "all"), ("expand[]", "data.customer"), ("expand[]", "data.latest_invoice")]
+    session.get(f"{stripe.url}/v1/subscriptions", params=params, timeout=60).raise_for_status()
+    began = time.perf_counter()
+    for _number in range(SERVED):
+        session.get(f"{stripe.url}/v1/subscriptions", params=params, timeout=60).raise_for_status()
+    return SERVED / (time.perf_counter() - began)
 
 
 def in_order(place: Place, stripe: Running, crm: str) -> Iterator[tuple[str, Figures]]:
@@ -73,7 +93,8 @@ def measure_incremental(place: Place, size: int) -> Figures:
         place.run("prepare")
         place.run("crm", path=str(crm))
         place.run("sync")
-        return place.run("incremental", url=stripe.url)
+        found = place.run("incremental", url=stripe.url)
+    return {**found, "flood": place.run("deliveries")}
 
 
 def counted(place: Place, stripe: Running, **options: Any) -> Figures:

@@ -14,6 +14,7 @@ from typing import Any
 from django.core.management import call_command
 from django.db import connection as database
 
+from bench.deliveries import deliveries
 from bench.fill import fill
 from bench.floor import floor
 from bench.incremental import incremental
@@ -102,6 +103,7 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "sync": sync,
     "floor": lambda paid_pages: floor(KEY, paid_pages),
     "incremental": incremental,
+    "deliveries": deliveries,
     "fill": fill,
     "pages": pages,
 }

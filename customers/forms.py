@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from customers.filter_choices import FilterChoices
 from customers.models import Activity, Customer, Environment, PaymentStatus, Status
 
 if TYPE_CHECKING:
@@ -67,13 +68,15 @@ class FilterForm(forms.Form):
     older = forms.BooleanField(label=FLAGS[3][1], required=False)
     risk = forms.BooleanField(label=FLAGS[4][1], required=False)
 
-    def __init__(self, *args: Any, plans: list[str], owners: list[User], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, choices: FilterChoices, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         any_value = ("", _("Any"))
         late = ("late", _("Past due or failing"))
         self._choose("pay", [any_value, *PaymentStatus.choices, late])
-        self._choose("plan", [any_value, *((plan, plan) for plan in plans), ("-", _("No plan"))])
-        self._choose("owner", [any_value, ("none", _("Nobody")), *((str(user.pk), str_of(user)) for user in owners)])
+        self._choose("plan", [any_value, *((plan, plan) for plan in choices.plans), ("-", _("No plan"))])
+        self._choose(
+            "owner", [any_value, ("none", _("Nobody")), *((str(user.pk), str_of(user)) for user in choices.owners)]
+        )
         if self.data.get("q"):  # a search finds churned ones too, so the field says so
             self._choose("status", [("", _("Active and churned")), *STATUS_CHOICES[1:]])
         for name in ("pay", "plan", "status", "owner", "changed"):
@@ -184,12 +187,6 @@ class StatusForm(forms.Form):
     """The status menu."""
 
     status = forms.ChoiceField(choices=Status.choices)
-
-
-def owners_of(environment: str) -> list[User]:
-    """People who own a customer of the environment, for the owner filter."""
-    owned = Customer.objects.filter(environment=environment, owner=OuterRef("pk"))
-    return list(User.objects.filter(Exists(owned)).order_by("first_name", "last_name", "username"))
 
 
 class DailyMailForm(forms.Form):

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from customers import forms, permissions, selectors
+from customers.filter_choices import choices_in
 from customers.keyset import Key
 from customers.models import Environment, SavedView
 from customers.models.customer import CustomerQuerySet
@@ -88,9 +89,7 @@ class Listing:
         self.only_own = permissions.sees_only_own(user)
         starts_own = not user.is_staff
         self.whose = "mine" if self.only_own else query.get("whose", "mine" if starts_own else "all")
-        self.form = forms.FilterForm(
-            query, plans=selectors.plans_in(self.environment), owners=forms.owners_of(self.environment)
-        )
+        self.form = forms.FilterForm(query, choices=choices_in(self.environment))
         self.chosen: dict[str, Any] = self.form.chosen()
         self.sort = selectors.parse_sort(query.get("sort", ""), at_risk=self.shows_risk)
         visible = permissions.visible_customers(user)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 
-from django.db.models import Min
+from django.db.models import Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -69,18 +69,18 @@ class MrrHistory:
 
 
 def history_of(customer: Customer, *, hide_rates: bool) -> MrrHistory | None:
-    """The newest steps of a customer's MRR; None before there is one. Two queries."""
-    points = list(customer.mrr_points.order_by("-at", "-id")[: STEPS_SHOWN + 1])
+    """The newest steps of a customer's MRR; None before there is one. One query."""
+    first = customer.mrr_points.order_by("at").values("at")[:1]
+    points = list(customer.mrr_points.annotate(since=Subquery(first)).order_by("-at", "-id")[: STEPS_SHOWN + 1])
     if not points:
         return None
-    since = customer.mrr_points.aggregate(first=Min("at"))["first"]
     steps = steps_of(points)
     by_rate = [step for step in steps if step.is_by_rate and step.difference is not None]
     hidden = {step.point.pk for step in by_rate} if hide_rates else set()
     shown = [step for step in steps if step.point.pk not in hidden]
     return MrrHistory(
         steps=shown,
-        since=since,
+        since=points[0].since,
         earlier=len(points) > STEPS_SHOWN,
         by_rate=len(by_rate),
         moved_by_rate=sum((step.difference or Decimal(0) for step in by_rate), Decimal(0)),

@@ -103,8 +103,11 @@ class CustomerPanel:
     """What an integration may override; every method has an answer that says nothing.
 
     Methods are called at page view, so they read our database only and with a constant number of queries. HTML they
-    return comes from templates, with everything a provider supplied escaped.
+    return comes from templates, with everything a provider supplied escaped. ``related`` names one-to-one rows of the
+    integration's own that are read along with a customer.
     """
+
+    related: Sequence[str] = ()
 
     def header(self, request: HttpRequest, customer: Customer) -> Header | None:
         """The header's freshness, reasons and notes; None when this integration has nothing to say."""
@@ -147,6 +150,10 @@ class Registry:
     def register(self, panel: CustomerPanel) -> None:
         """Add a panel; one of the same class takes the place of the earlier one."""
         self.panels = [known for known in self.panels if type(known) is not type(panel)] + [panel]
+
+    def related(self) -> list[str]:
+        """What to read along with a customer, for ``select_related``."""
+        return [name for panel in self.panels for name in panel.related]
 
     def header(self, request: HttpRequest, customer: Customer) -> Header | None:
         """The header of the first panel that has one."""

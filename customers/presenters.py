@@ -247,8 +247,17 @@ def value_text(field: str, value: str) -> str:
     if field in ("payment_status", "status", "environment"):
         return value.replace("_", " ")
     if field == "billing_started_at":
-        return value[:10]
+        return _day(value)
     return value
+
+
+def _day(value: str) -> str:
+    """The day in the workspace's zone of a moment as it was stored."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return value[:10]
+    return wording.day(moment) if moment.tzinfo else value[:10]
 
 
 def _money(value: str) -> str:

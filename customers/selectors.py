@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import reduce
-from operator import or_
 from typing import Any
 
-from django.contrib.postgres.search import SearchQuery
 from django.db import connection
 from django.db.models import Case, Count, DecimalField, F, IntegerField, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Concat, Lower
 from django.utils import timezone
 
 from customers.keyset import Key
-from customers.models import Activity, BillingFlag, Customer, CustomerDomain, MrrPoint, PaymentStatus, Status
+from customers.models import Activity, BillingFlag, Customer, MrrPoint, PaymentStatus, Status
 from customers.models.customer import CustomerQuerySet, name_words
 from customers.panels import registry
+from customers.search import found_by
 
 PAGE_SIZE = 50
-FEW = 1000
-MOST_ALIASES = 1000
 LATE = (PaymentStatus.PAST_DUE, PaymentStatus.FAILING)
 BILLING_FIELDS = ("plan", "mrr", "payment_status", "billing_started_at", "stripe_customer_id")
 _STATUSES: dict[str, tuple[str, ...]] = {
@@ -51,7 +46,7 @@ def filtered(customers: CustomerQuerySet, environment: str, chosen: dict[str, An
     default_status = "with_churned" if chosen.get("q") else ""
     found = found.filter(status__in=_STATUSES[chosen.get("status") or default_status])
     if text := chosen.get("q"):
-        found = found.alias(words=name_words()).filter(_found_by(text, environment))
+        found = found.alias(words=name_words()).filter(found_by(text, environment))
     if pay := chosen.get("pay"):
         found = found.filter(payment_status__in=LATE if pay == "late" else (pay,))
     if plan := chosen.get("plan"):
@@ -82,50 +77,6 @@ def _flagged(found: CustomerQuerySet, environment: str, chosen: dict[str, Any]) 
         stale = registry.stale(environment)
         found = found.none() if stale is None else found.filter(stale)
     return found
-
-
-def _found_by(text: str, environment: str) -> Q:
-    """What a search finds: those few customers, or the search itself where it finds many.
-
-    With the few named, PostgreSQL cannot choose to walk the whole list in its order and test each name on the way;
-    with many to be found, that is just what it should do.
-    """
-    matching = _matching(text, environment)
-    rows = Customer.objects.in_environment(environment).alias(words=name_words()).filter(matching)
-    few = list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
-    return matching if len(few) > FEW else Q(pk__in=few)
-
-
-def _matching(text: str, environment: str) -> Q:
-    """Found by words of the name, a domain or extra domain, a Stripe id: each by its beginning.
-
-    Every part is a look-up in an index of the one table, so that PostgreSQL can join them bit by bit; a subquery among
-    them would make it read all rows. That is why extra domains are looked up first.
-    """
-    domains = _domains_in(text)
-    found = Q(stripe_customer_id__startswith=text.strip())
-    for domain in domains:
-        found |= Q(domain__startswith=domain)
-    if words := re.findall(r"[^\W_]+", text):
-        found |= Q(words=SearchQuery(" & ".join(f"{word}:*" for word in words), search_type="raw", config="simple"))
-    if by_alias := _with_alias(domains, environment):
-        found |= Q(pk__in=by_alias)
-    return found
-
-
-def _with_alias(domains: set[str], environment: str) -> list[int]:
-    """The customers that have an extra domain which begins like one of these, the first thousand of them."""
-    begins = [Q(domain__startswith=domain) for domain in sorted(domains)]
-    if not begins:
-        return []
-    aliases = CustomerDomain.objects.filter(reduce(or_, begins), environment=environment)
-    return list(aliases.order_by("domain").values_list("customer_id", flat=True)[:MOST_ALIASES])
-
-
-def _domains_in(text: str) -> set[str]:
-    """What somebody may mean as a domain: the text without what surrounds a pasted link, and what follows an @."""
-    bare = re.sub(r"^(?:https?://)?(?:www\.)?", "", text.strip().lower()).split("/")[0]
-    return {bare, bare.rpartition("@")[2]} - {"", "@"}
 
 
 def since_of(changed: str) -> datetime:
@@ -250,26 +201,6 @@ def risk_totals(environment: str) -> Totals:
     """What is at risk in an environment, over the customers its list shows, without reading all the others."""
     concerned = ~Q(at_risk_reason="") | NOT_WORKED_OUT
     return totals(filtered(Customer.objects.all(), environment, {}).filter(concerned))
-
-
-_PLANS = """
-WITH RECURSIVE labels AS (
-    (SELECT plan_label FROM customers_customer
-     WHERE environment = %(environment)s AND plan_label > '' ORDER BY plan_label LIMIT 1)
-    UNION ALL
-    SELECT (SELECT plan_label FROM customers_customer
-            WHERE environment = %(environment)s AND plan_label > labels.plan_label ORDER BY plan_label LIMIT 1)
-    FROM labels WHERE labels.plan_label IS NOT NULL
-)
-SELECT plan_label FROM labels WHERE plan_label IS NOT NULL LIMIT 500
-"""
-
-
-def plans_in(environment: str) -> list[str]:
-    """The plan labels there are, for the filter: hops from one to the next in the index instead of reading all rows."""
-    with connection.cursor() as cursor:
-        cursor.execute(_PLANS, {"environment": environment})
-        return [label for (label,) in cursor.fetchall()]
 
 
 _SHARING = """

@@ -1,4 +1,4 @@
-"""What every answer has: an id, which log lines and the audit log carry too, and the word not to keep it."""
+"""What every answer has, an id and the word not to keep it; and a short way in for deliveries."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import Resolver404, resolve
 
 from integrations import context
 from pivotal.addresses import client_address
 from pivotal.logging import KNOWN_AS
 
 HEADER = "X-Request-ID"
+DELIVERIES = "/stripe/webhooks/"
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{8,36}")
 
 
@@ -51,3 +53,26 @@ def _request_id(request: HttpRequest) -> str:
     """The proxy's id when there is a proxy of ours and it gave one, else a new one: a visitor's proves nothing."""
     given = request.headers.get(HEADER, "") if settings.BEHIND_PROXY else ""
     return given if _GIVEN.fullmatch(given) else str(uuid.uuid4())
+
+
+class DeliveriesMiddleware:
+    """Hands machine-to-machine deliveries to their view past everything that serves people.
+
+    Hundreds come a second, and sessions, messages, login and page policies mean nothing to them. Stands behind what
+    every answer needs: the request's id and the redirect to TLS.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a delivery here; anything else goes on inwards."""
+        if not request.path_info.startswith(DELIVERIES):
+            return self._get_response(request)
+        try:
+            match = resolve(request.path_info)
+        except Resolver404:
+            return self._get_response(request)
+        request.get_host()  # raises for a host that is not ours, as the pages' middleware does
+        request.resolver_match = match
+        return match.func(request, *match.args, **match.kwargs)

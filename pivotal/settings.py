@@ -74,6 +74,7 @@ if DEBUG and find_spec("django_migration_linter"):  # a development dependency, 
 MIDDLEWARE = [
     "pivotal.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "pivotal.middleware.DeliveriesMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "pivotal.middleware.NotKeptMiddleware",  # after whitenoise: static files may be kept
     "csp.middleware.CSPMiddleware",
@@ -163,7 +164,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # --- failed logins: after so many, a pause of a quarter of an hour (docs/security.md) -----------------------------
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "pivotal.auth.PermissionsWithUser"]
 AXES_HANDLER = "pivotal.login_guard.LoginGuard"
 AXES_FAILURE_LIMIT = 5  # of one name from one address
 LOGIN_FAILURES_OF_AN_ADDRESS = 30  # whatever the names: an office shares one

@@ -31,6 +31,7 @@ def samples() -> dict[str, Any]:
     now = timezone.now()
     return {
         "colours": COLOURS,
+        "chip": {"text": "Plan: Growth", "url": "#t-small"},
         "badges": (
             ("paid", "Paid"),
             ("past_due", "Past due"),

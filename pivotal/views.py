@@ -65,7 +65,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def database_away(request: HttpRequest) -> HttpResponse:
-    """503 with when to come again; nothing was changed, since whatever was begun is undone."""
+    """503 with when to come again."""
     response = _without_database(request, "503.html", HTTPStatus.SERVICE_UNAVAILABLE)
     response.headers["Retry-After"] = str(COME_AGAIN_SECONDS)
     return response

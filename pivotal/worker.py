@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 from django_q.brokers import get_broker
 
 from integrations.models import WorkerHeartbeat
@@ -58,6 +58,15 @@ def nothing_finished_for() -> timedelta:
 def is_work_due() -> bool:
     """Whether there is something that a living cluster would be doing."""
     return work_is_due() or get_broker().queue_size() > 0
+
+
+def sign_off() -> None:
+    """This supervisor's cluster ended because it was told to; without a database its line is forgotten after a day."""
+    try:
+        close_old_connections()
+        WorkerHeartbeat.objects.leave(cluster_name())
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("The worker could not sign off: %s", error)
 
 
 class Supervisor:

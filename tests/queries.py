@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+MOST_QUERIES = 12
+"""What a page may ask the database, for any person and whatever there is on it."""
+
 _TEXT = re.compile(r"'(?:[^']|'')*'")
 _NUMBER = re.compile(r"\b\d+\b")
 _LIST = re.compile(r"\?(?:, \?)+")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -25,7 +25,8 @@ PAGE_SIZE = 100
 @needs("customers.view_customer")
 def detail(request: HttpRequest, customer_id: int | str, slug: str = "") -> HttpResponseBase:
     """A customer: the five facts, what an integration adds, recent history."""
-    customer = open_customer(request, customer_id)
+    customer = open_customer(request, customer_id, *registry.related())
+    prefetch_related_objects([customer], "domains")
     recent = list(customer.activities.select_related("actor")[: RECENT + 1])
     context = {
         "customer": customer,

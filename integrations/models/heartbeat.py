@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 from datetime import timedelta
+from typing import Any
 
 from django.db import DatabaseError, models
 from django.db.models.functions import Now
@@ -40,6 +41,10 @@ class HeartbeatManager(models.Manager["WorkerHeartbeat"]):
         """How long ago ``name``, or whichever worker was last, finished something; None: never."""
         found = self.filter(name=name) if name else self.all()
         return found.aggregate(age=Now() - models.Max("at"))["age"]
+
+    def youngest(self) -> models.QuerySet[Any, Any]:
+        """The age of the youngest heartbeat, as a subquery of one row and column; no row: there was never one."""
+        return self.order_by("-at").annotate(age=Now() - models.F("at")).values("age")[:1]
 
     def ages(self) -> dict[str, timedelta]:
         """The same for every worker of the last day, by name; a machine that was taken away is forgotten after it."""

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 from django_q.models import OrmQ
 from django_q.tasks import async_task
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -45,11 +45,20 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, live_server: LiveServer) -> Iterator[Visit]:
-    """Open a path as a person; a message on the browser's console (a blocked script or style, say) fails the test."""
+    """Open a path as a person; a message on the browser's console (a blocked script or style, say) fails the test.
+
+    `refused` says that answers which are errors are what the test is about.
+    """
     complaints: list[str] = []
     contexts = []
 
-    def open_page(path: str, user: User | None = None, *, width: int = 1440, **options: Any) -> Page:
+    def note(message: ConsoleMessage, *, refused: bool) -> None:
+        if message.type == "error" and not (refused and message.text.startswith("Failed to load resource")):
+            complaints.append(message.text)
+
+    def open_page(
+        path: str, user: User | None = None, *, width: int = 1440, refused: bool = False, **options: Any
+    ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900}, base_url=live_server.url, **options)
         contexts.append(context)
         if user is not None:
@@ -60,7 +69,7 @@ def visit(browser: Browser, live_server: LiveServer) -> Iterator[Visit]:
         page = context.new_page()
         # Not ours: the sandbox's consent screen has no icon.
         context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("console", lambda message: note(message, refused=refused))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(path)
         return page

@@ -7,11 +7,21 @@ import re
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+from customers.models import Customer
 from integrations.models import Mode, RunState, StripeConnection, SyncRun
 from integrations.stripe.sync import connections, runs
 from sandbox.testing import Running
+from tests.factories import CustomerFactory
+from tests.waiting import wait_for
 
 LIVE = "/admin/integrations/stripe/live/"
+CUSTOMERS = {
+    "Kestrel Insurance": "kestrel.insure",
+    "Meridian Logistics": "meridian-logistics.com",
+    "Saltmarsh Foods": "saltmarshfoods.com",
+    "Fernbank": "fernbank.com",
+}
+"""Four of the sandbox's: one that pays, one with several Stripe customers, one that fails, one only suggested."""
 PASSWORD = "a long password"
 
 
@@ -43,14 +53,31 @@ def has_no_sideways_scrolling(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
-def synced(stripe: Running, actor: User | None = None) -> StripeConnection:
+def synced(stripe: Running, *, ends: str = RunState.SUCCEEDED) -> StripeConnection:
     """Live mode connected through the sandbox's consent and read once, without a browser: where a journey begins."""
+    for name, domain in CUSTOMERS.items():
+        CustomerFactory(name=name, domain=domain)
     back = "http://127.0.0.1/admin/integrations/stripe/callback/"
     code = re.findall(r"[?&]code=([^&]+)", stripe.authorize(back))[0]
-    connection = connections.connect_by_code(Mode.LIVE, code=code, redirect_uri=back, actor=actor)
-    run = runs.start(connection, kind="full", actor=actor)
+    connection = connections.connect_by_code(Mode.LIVE, code=code, redirect_uri=back, actor=None)
+    run = runs.start(connection, kind="full", actor=None)
     while runs.continue_run(run.pk, queue=False):
         pass
-    assert SyncRun.objects.get(pk=run.pk).state == RunState.SUCCEEDED
+    assert SyncRun.objects.get(pk=run.pk).state == ends
     connection.refresh_from_db()
     return connection
+
+
+def page_of(name: str) -> str:
+    """The address of a customer."""
+    return Customer.objects.get(name=name).get_absolute_url()
+
+
+def expect_after_reloads(page: Page, words: str) -> None:
+    """Reload as a person without scripts would, until the page says so."""
+
+    def says_so() -> bool:
+        page.reload()
+        return words in page.locator("main").inner_text()
+
+    wait_for(says_so, seconds=60, every=0.2)

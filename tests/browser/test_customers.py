@@ -6,6 +6,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
@@ -119,6 +120,9 @@ def test_pages_fit_and_have_no_accessibility_violations(visit: Visit, width: int
         billed=True,
         payment_status="failing",
         billing_flags=["undecided", "incomplete", "older_invoice_open"],
+        mrr_at_risk=1400,
+        at_risk_reason="failing",
+        at_risk_at=timezone.now(),
     )
     CustomerFactory(domain=customer.domain, billed=True, payment_status="past_due")
     CustomerFactory(name="Blank")
@@ -128,6 +132,7 @@ def test_pages_fit_and_have_no_accessibility_violations(visit: Visit, width: int
     admin = AdminFactory()
     paths = [
         "/customers/",
+        "/customers/?risk=on",
         customer.get_absolute_url(),
         f"/customers/{customer.pk}/edit",
         f"/customers/{customer.pk}/activity",
@@ -136,6 +141,8 @@ def test_pages_fit_and_have_no_accessibility_violations(visit: Visit, width: int
     page = visit(paths[0], admin, width=width, color_scheme=scheme)
     for path in paths:
         page.goto(path)
+        for summary in page.get_by_text("What these figures mean").all():
+            summary.press("Enter")
         assert has_no_sideways_scrolling(page), path
         result = Axe().run(page)
         assert result.violations_count == 0, f"{path}: {result.generate_report()}"

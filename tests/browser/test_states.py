@@ -16,12 +16,14 @@ from tests.browser.states import (  # noqa: F401  # each fills the table
     TABLE,
     State,
     blank,
+    customer_list,
     customers,
     decisions,
     django_admin,
     integration,
     log,
     queue,
+    runs,
     shell,
 )
 from tests.browser.states.examining import SCRIPT, problems

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from customers import wording
+from customers import presenters, wording
 
 NOW = datetime(2026, 11, 20, 9, 24, 0, tzinfo=UTC)
 
@@ -97,3 +97,31 @@ def test_tenure_counts_full_months(start: datetime, text: str) -> None:
 )
 def test_days_of_a_history_have_a_heading(value: date, text: str) -> None:
     assert wording.date_word(value, now=NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("2024-08-14T23:30:00+00:00", "15 Aug 2024"),
+        ("2024-08-14 23:30:00+00:00", "15 Aug 2024"),
+        ("2024-08-14T23:30:00", "2024-08-14"),
+        ("whenever it was", "whenever i"),
+        ("", ""),
+    ],
+)
+def test_a_day_of_the_history_is_one_of_the_workspaces_zone(stored: str, shown: str) -> None:
+    with timezone.override("Europe/Berlin"):
+        assert presenters.value_text("billing_started_at", stored) == shown
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        ("94400", "jpy", "¥94,400"),
+        ("12.345", "kwd", "KWD 12.345"),
+        ("1216", "gbp", "£1,216"),
+        ("-0.5", "eur", "−€0.50"),
+    ],
+)
+def test_every_currency_keeps_its_places(amount: str, currency: str, text: str) -> None:
+    assert wording.money(amount, currency) == text

@@ -25,7 +25,7 @@ from integrations.stripe.pages.access import may
 from integrations.stripe.pages.presenters.badges import badges_of
 from integrations.stripe.pages.presenters.billing import Billing, billing_of, lacks_rate, what_is_left_out
 from integrations.stripe.pages.presenters.billing_card import present_card
-from integrations.stripe.pages.presenters.blank import why_blank
+from integrations.stripe.pages.presenters.blank import Blank, why_blank
 from integrations.stripe.pages.presenters.decisions import decision_behind, in_words, who
 from integrations.stripe.pages.presenters.page import counts_of, known_connections
 from integrations.stripe.pages.presenters.rates import rates_dated, rates_of
@@ -38,11 +38,13 @@ OVERVIEW_VIEWS = {f"stripe:{name}" for name in ("integration", "connect_key", "s
 class StripePanel(CustomerPanel):
     """Stripe's part of the customer pages. Reads our database only; Stripe is never called at page view."""
 
+    related = ("billing_summary",)
+
     def header(self, request: HttpRequest, customer: Customer) -> Header | None:
         """Freshness, the reason of the payment status, and what a reader has to know beside the figures."""
         billing = billing_of(request, customer)
         if not billing.has_figures:
-            blank = why_blank(customer, billing.connection, request.user)
+            blank = blank_of(request, billing)
             note = Note(blank.sentence, "none", Link(_("Why is it blank?"), "#why"))
             as_of = billing.freshness.as_of
             return Header("Stripe", attached=False, as_of=as_of, live=billing.freshness.live, notes=[note])
@@ -67,7 +69,7 @@ class StripePanel(CustomerPanel):
         billing = billing_of(request, customer)
         if billing.has_figures:
             return [render_to_string("stripe/customer/billing.html", {"card": present_card(billing)}, request)]
-        blank = why_blank(customer, billing.connection, request.user)
+        blank = blank_of(request, billing)
         context = {
             "blank": blank,
             "customer": customer,
@@ -115,6 +117,14 @@ class StripePanel(CustomerPanel):
         mode = Mode.LIVE if environment == Environment.PRODUCTION else Mode.TEST
         connection = StripeConnection.objects.filter(mode=mode).first()
         return stale_customers(connection) if connection else None
+
+
+def blank_of(request: HttpRequest, billing: Billing) -> Blank:
+    """Why there are no figures, worked out once a request."""
+    kept: dict[int, Blank] = request.__dict__.setdefault("_stripe_blank", {})
+    if billing.customer.pk not in kept:
+        kept[billing.customer.pk] = why_blank(billing.customer, billing.connection, request.user)
+    return kept[billing.customer.pk]
 
 
 def ask_address(request: HttpRequest, customer: Customer, sentence: str) -> str:

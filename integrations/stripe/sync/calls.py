@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from integrations.models import ApiCall, MonthlyReads, StripeConnection
 from integrations.stripe.api.calls import Call
@@ -53,8 +53,12 @@ def count_reads(connection: StripeConnection, calls: Sequence[Call]) -> None:
 
 def reads_this_month(connection: StripeConnection) -> int:
     """How many reads were made since the month began (UTC)."""
-    mine = MonthlyReads.objects.filter(connection=connection, month=month_of(datetime.now(UTC)))
-    return mine.values_list("reads", flat=True).first() or 0
+    return monthly_reads().filter(connection=connection).values_list("reads", flat=True).first() or 0
+
+
+def monthly_reads() -> QuerySet[MonthlyReads]:
+    """The reads of this month (UTC), a row for each connection that made any."""
+    return MonthlyReads.objects.filter(month=month_of(datetime.now(UTC)))
 
 
 def month_of(moment: datetime) -> date:

@@ -12,7 +12,7 @@ from django.db import connection as database
 from integrations.models import StripeConnection
 from integrations.stripe.sync import match
 from integrations.stripe.sync.match import Options
-from integrations.stripe.sync.scope_sql import Scope
+from integrations.stripe.sync.scope_sql import SAVED_SCOPE
 
 ZERO = Decimal(0)
 
@@ -95,20 +95,19 @@ FROM judged
 
 
 def count(connection: StripeConnection) -> Counts:
-    """The counts of the saved scope and options, from the match columns; two queries with the scope's."""
-    scope = Scope.of(connection)
-    return counted(SAVED, scope, {"connection": connection.pk, **scope.parameters})
+    """The counts of the saved scope and options, from the match columns; one query."""
+    return counted(SAVED, SAVED_SCOPE, {"connection": connection.pk})
 
 
 def preview_counts(connection: StripeConnection, options: Options) -> Counts:
     """The counts as another scope or other options would make them; nothing is written."""
     with match.set_wise():
-        return counted(match.proposed_sql(options), options.scope, match.parameters(connection, options))
+        return counted(match.proposed_sql(options), options.scope.sql, match.parameters(connection, options))
 
 
-def counted(proposed: str, scope: Scope, values: dict[str, Any]) -> Counts:
-    """Count over a relation ``proposed`` of match columns, saved or of a preview."""
-    judged = proposed + JUDGED.format(scope=scope.sql)
+def counted(proposed: str, scope: str, values: dict[str, Any]) -> Counts:
+    """Count over a relation ``proposed`` of match columns, saved or of a preview; ``scope`` is a condition on ``s``."""
+    judged = proposed + JUDGED.format(scope=scope)
     with database.cursor() as cursor:
         cursor.execute(judged + BY_STATE + TOTALS, values)
         found = cursor.fetchall()

@@ -82,27 +82,55 @@ class Fetcher:
 
         Raises what a lane met, after the pages that came before it were handed out.
         """
-        self._spread()
+        self.start()
         complete = False
         try:
-            while self.active or not self.queue.empty():
-                try:
-                    got = self.queue.get(timeout=WAIT_SECONDS)
-                except Empty:
-                    yield Fetched(lane=None)
-                    continue
-                if isinstance(got, Failed):
-                    raise got.error
-                yield got
+            yield from self.coming()
             complete = True
         finally:
-            self.stop.set()
-            if not complete:
-                self.abort.set()
-            with self.lanes.lock:
-                threads = list(self.threads)
-            for thread in threads:
-                thread.join()
+            self.close(abort=not complete)
+
+    def coming(self) -> Iterator[Fetched | Split]:
+        """What comes, until nothing is under way; an empty page after each second without."""
+        while self.is_busy:
+            try:
+                got = self.queue.get(timeout=WAIT_SECONDS)
+            except Empty:
+                yield Fetched(lane=None)
+                continue
+            if isinstance(got, Failed):
+                raise got.error
+            yield got
+
+    def start(self) -> None:
+        """Set threads to work."""
+        self._spread()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is still to come, or waits to be taken."""
+        return bool(self.active) or not self.queue.empty()
+
+    def ready(self) -> Iterator[Fetched | Split]:
+        """What has come by now, for whoever has other things to do than wait. Raises what a lane met."""
+        while True:
+            try:
+                got = self.queue.get_nowait()
+            except Empty:
+                return
+            if isinstance(got, Failed):
+                raise got.error
+            yield got
+
+    def close(self, *, abort: bool) -> None:
+        """End the threads; with ``abort`` also their waiting."""
+        self.stop.set()
+        if abort:
+            self.abort.set()
+        with self.lanes.lock:
+            threads = list(self.threads)
+        for thread in threads:
+            thread.join()
 
     def _spread(self) -> None:
         """Put more threads to work while there are lanes for them, or one can be split."""

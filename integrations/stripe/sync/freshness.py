@@ -142,6 +142,12 @@ def failing_of(connection: StripeConnection) -> QuerySet[StripeCustomer, int | N
 
 def failing_among(customer_ids: Iterable[int]) -> set[int]:
     """Those of these customers for whom something changed in Stripe that could not be read; one query."""
+    mine = StripeCustomer.objects.filter(is_failing(), customer__in=list(customer_ids))
+    return {customer_id for customer_id in mine.values_list("customer_id", flat=True) if customer_id is not None}
+
+
+def is_failing() -> Q:
+    """A condition on Stripe customers: something changed about one in Stripe that could not be read."""
     waiting = StripeEvent.objects.filter(
         connection=OuterRef("connection"),
         state=StripeEvent.State.WAITING,
@@ -154,6 +160,4 @@ def failing_among(customer_ids: Iterable[int]) -> set[int]:
         severity=Severity.ERROR,
         stripe_customer_id=OuterRef("stripe_id"),
     )
-    mine = StripeCustomer.objects.filter(customer__in=list(customer_ids))
-    found = mine.filter(Exists(waiting) | Exists(given_up)).values_list("customer_id", flat=True)
-    return {customer_id for customer_id in found if customer_id is not None}
+    return Q(Exists(waiting)) | Q(Exists(given_up))

@@ -26,7 +26,7 @@ from integrations.models import (
 )
 from integrations.stripe.sync.in_force import effective
 from integrations.stripe.sync.match import WINNER_ENDED
-from integrations.stripe.sync.scope_sql import Scope
+from integrations.stripe.sync.scope_sql import in_saved_scope
 
 SITTING = timedelta(minutes=30)
 """Looks that are closer together than this are one visit."""
@@ -53,8 +53,9 @@ def groups(connection: StripeConnection) -> QuerySet[AmbiguousGroup]:
 
 def _stake(connection: StripeConnection) -> Coalesce:
     members = flagged(connection).filter(customer_id=OuterRef(OuterRef("pk"))).values("stripe_id")
-    scope = Scope.of(connection)
-    of_group = StripeSubscription.objects.filter(scope.condition, connection=connection, customer_id__in=members)
+    of_group = StripeSubscription.objects.filter(
+        in_saved_scope(connection), connection=connection, customer_id__in=members
+    )
     total = of_group.order_by().values("connection").annotate(total=Sum("mrr")).values("total")
     money = DecimalField[Decimal, Decimal](max_digits=30, decimal_places=12)
     return Coalesce(Subquery(total, output_field=money), Value(Decimal(0), output_field=money))

@@ -24,6 +24,7 @@ from integrations.stripe.api.query import object_path
 from integrations.stripe.rules.verdict import verdict
 from integrations.stripe.sync.paid_invoices import Paged
 from integrations.stripe.sync.rows import Batch, Problem
+from integrations.stripe.sync.single_reads import read_each
 from integrations.stripe.sync.unsettled import unsettled
 from integrations.stripe.sync.work import Work
 
@@ -59,7 +60,8 @@ def reread_invoices(work: Work) -> bool:
         if not found:
             return True
         pairs = [(stripe_id, (stripe_id, customer_id)) for stripe_id, customer_id in found]
-        if not work.read_each(
+        if not read_each(
+            work,
             "closed_invoices",
             pairs,
             lambda pair: read_invoice(work, *pair),
@@ -97,7 +99,8 @@ def settle(work: Work) -> bool:
         if not chunk:
             return True
         items = [(customer_id, customer_id) for customer_id in in_doubt(work, chunk, paged.since)]
-        if not work.read_each(
+        if not read_each(
+            work,
             "settle",
             items,
             lambda each: read_newest_paid(work, each),

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from integrations.models import IssueState, Severity, StripeConnection, SyncIssue, SyncRun
 from integrations.stripe.sync.rows import Problem
-from integrations.stripe.sync.scope_sql import Scope
+from integrations.stripe.sync.scope_sql import SAVED_SCOPE
 
 
 def record(
@@ -107,7 +107,6 @@ WHERE i.severity = 'warning' AND (i.detail <> EXCLUDED.detail OR EXCLUDED.run_id
 
 def sync_warnings(connection: StripeConnection, run: SyncRun | None = None) -> None:
     """Bring the open warnings in line with what the figures leave out now: new subjects open, gone ones resolve."""
-    scope = Scope.of(connection)
-    values = {"connection": connection.pk, "run": run.pk if run else None, **scope.parameters}
+    values = {"connection": connection.pk, "run": run.pk if run else None}
     with database.cursor() as cursor:
-        cursor.execute(MISSING_WARNINGS.format(scope=scope.sql), values)
+        cursor.execute(MISSING_WARNINGS.format(scope=SAVED_SCOPE), values)

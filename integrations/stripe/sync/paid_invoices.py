@@ -16,7 +16,7 @@ from django.db import connection as database
 
 from integrations.stripe.api.pages import cursor_of
 from integrations.stripe.sync.lanes import Stored, stored_lane
-from integrations.stripe.sync.rows import Batch
+from integrations.stripe.sync.rows import Batch, Row
 from integrations.stripe.sync.unsettled import UNSETTLED, number_unsettled, unsettled
 from integrations.stripe.sync.walks import PAID_INVOICES
 from integrations.stripe.sync.work import Work
@@ -39,11 +39,26 @@ WITH doubt AS (
 )
 SELECT decided FROM ranked
 WHERE (%(reached)s - decided) / %(seconds_a_page)s <= %(longest)s
-  AND settled > (%(reached)s - decided) / %(seconds_a_page)s
-ORDER BY settled - (%(reached)s - decided) / %(seconds_a_page)s DESC LIMIT 1
+  AND settled * %(scale)s > (%(reached)s - decided) / %(seconds_a_page)s
+ORDER BY settled * %(scale)s - (%(reached)s - decided) / %(seconds_a_page)s DESC LIMIT 1
 """  # noqa: S608 - text of ours
 
+# The newest paid invoice the mirror has of each of these customers.
+NEWEST_KNOWN = """
+SELECT DISTINCT ON (customer_id) customer_id, created, stripe_id FROM integrations_stripeinvoice
+WHERE connection_id = %(connection)s AND status = 'paid' AND customer_id = ANY(%(customers)s)
+ORDER BY customer_id, created DESC, stripe_id DESC
+"""
+
+OF_NOBODY = """
+DELETE FROM integrations_stripeinvoice i
+WHERE i.connection_id = %(connection)s AND i.status = 'paid' AND i.observed_at >= %(began)s
+  AND NOT EXISTS (SELECT 1 FROM integrations_stripesubscription s
+                  WHERE s.connection_id = i.connection_id AND s.customer_id = i.customer_id)
+"""
+
 WalkPaid = Callable[[Work], bool]
+Sift = Callable[[Work, Batch], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +88,40 @@ def skim_paid_invoices(work: Work, walk: WalkPaid) -> bool:
     if not lanes and number_unsettled(work) <= WORTH_PAGING:
         return True
     while True:
-        if not lanes or lanes[-1]["from"] is not None:
-            if not all(lane["done"] for lane in lanes) and not walk(work):
-                return False
-            reached = min((lane["from"] for lane in lanes), default=int(work.began.timestamp()) + 1)
-            lanes.append(stored_lane(None, reached))
-        frontier = lanes[-1]
-        if not frontier["after"] and not frontier["done"]:
-            read_frontier(work, frontier)
-        if frontier["done"]:
+        if lanes and lanes[-1]["from"] is not None and not all(lane["done"] for lane in lanes) and not walk(work):
+            return False
+        if not next_stretch(work, lanes, keep_newest_of_unsettled):
+            frontier = lanes[-1]
+            if not frontier["done"]:
+                frontier.update({"from": frontier["created"] + 1, "done": True})
             return True
-        since = how_far(work, frontier)
-        if since is None:
-            frontier.update({"from": frontier["created"] + 1, "done": True})
-            return True
-        frontier["from"] = since
-        lanes.sort(key=lambda lane: -lane["from"])
-        work.commit(PAID_INVOICES.name)  # how far to go is decided once, however short the slices are
         if work.is_over:
             return False
 
 
-def read_frontier(work: Work, frontier: Stored) -> None:
+def next_stretch(work: Work, lanes: list[Stored], sift: Sift, *, phase: str = "", scale: float = 1) -> bool:
+    """Decide how far to page from where everything is paged to; False when it does not pay, or there is no more.
+
+    ``scale`` is how many customers there will be for each that is unsettled by now.
+    """
+    if not lanes or lanes[-1]["from"] is not None:
+        reached = min((lane["from"] for lane in lanes), default=int(work.began.timestamp()) + 1)
+        lanes.append(stored_lane(None, reached))
+    frontier = lanes[-1]
+    if not frontier["after"] and not frontier["done"]:
+        read_frontier(work, frontier, sift, phase=phase)
+    if frontier["done"]:
+        return False
+    since = how_far(work, frontier, scale=scale)
+    if since is None:
+        return False
+    frontier["from"] = since
+    lanes.sort(key=lambda lane: -lane["from"])
+    work.commit(phase or PAID_INVOICES.name)  # how far to go is decided once, however short the slices are
+    return True
+
+
+def read_frontier(work: Work, frontier: Stored, sift: Sift, *, phase: str = "") -> None:
     """Read the page behind what was paged: it tells how dense the list is there."""
     page = work.reader.get_page(PAID_INVOICES.path, {"status": "paid", "created": {"lt": frontier["to"]}, "limit": 100})
     batch = PAID_INVOICES.read_page(
@@ -104,15 +131,15 @@ def read_frontier(work: Work, frontier: Stored) -> None:
         connection=work.connection,
         observed_at=work.clock.from_local(work.reader.sent_at),
     )
-    keep_newest_of_unsettled(work, batch)
+    sift(work, batch)
     cursor = cursor_of(page)
     if cursor is not None:
         frontier.update(after=cursor.id, created=cursor.created)
     frontier["done"] = not page.has_more or cursor is None
-    work.commit(PAID_INVOICES.name, batch)
+    work.commit(phase or PAID_INVOICES.name, batch)
 
 
-def how_far(work: Work, frontier: Stored) -> int | None:
+def how_far(work: Work, frontier: Stored, *, scale: float = 1) -> int | None:
     """The moment down to which paging settles the most customers for its pages; None when it does not pay."""
     if not frontier["created"]:
         return None
@@ -122,6 +149,7 @@ def how_far(work: Work, frontier: Stored) -> int | None:
         "reached": frontier["created"],
         "seconds_a_page": max(1, frontier["to"] - frontier["created"]),
         "longest": LONGEST_STRETCH,
+        "scale": scale,
     }
     with database.cursor() as cursor:
         cursor.execute(HOW_FAR, values)
@@ -131,13 +159,38 @@ def how_far(work: Work, frontier: Stored) -> int | None:
 
 def keep_newest_of_unsettled(work: Work, batch: Batch) -> None:
     """Leave in the batch one invoice, the newest, of each customer that needs one."""
-    rows = batch.tables.get("invoice", {})
-    wanted = set(unsettled(work, among=sorted({row["customer_id"] for row in rows.values()})))
-    newest: dict[str, str] = {}
-    for stripe_id, row in rows.items():
-        known = newest.get(row["customer_id"])
-        if known is None or (row["created"], stripe_id) > (rows[known]["created"], known):
-            newest[row["customer_id"]] = stripe_id
+    rows = newest_of_each(batch)
+    wanted = set(unsettled(work, among=sorted(rows)))
+    batch.tables["invoice"] = {row["stripe_id"]: row for customer_id, row in rows.items() if customer_id in wanted}
+
+
+def keep_news(work: Work, batch: Batch) -> None:
+    """Leave in the batch one invoice, the newest, of each customer of whom the mirror has none as new.
+
+    While subscriptions are still to come nobody can say who will need it, so everybody's is kept.
+    """
+    rows = newest_of_each(batch)
+    with database.cursor() as cursor:
+        cursor.execute(NEWEST_KNOWN, {"connection": work.connection.pk, "customers": sorted(rows)})
+        known = {customer_id: rest for customer_id, *rest in cursor.fetchall()}
     batch.tables["invoice"] = {
-        stripe_id: rows[stripe_id] for customer_id, stripe_id in newest.items() if customer_id in wanted
+        row["stripe_id"]: row
+        for customer_id, row in rows.items()
+        if customer_id not in known or [row["created"], row["stripe_id"]] > known[customer_id]
     }
+
+
+def newest_of_each(batch: Batch) -> dict[str, Row]:
+    """The newest invoice of each customer in a batch."""
+    newest: dict[str, Row] = {}
+    for row in batch.tables.get("invoice", {}).values():
+        known = newest.get(row["customer_id"])
+        if known is None or (row["created"], row["stripe_id"]) > (known["created"], known["stripe_id"]):
+            newest[row["customer_id"]] = row
+    return newest
+
+
+def drop_paid_of_nobody(work: Work) -> None:
+    """Forget the paid invoices of this run whose customers turned out to have no subscription."""
+    with work.fenced(), database.cursor() as cursor:
+        cursor.execute(OF_NOBODY, {"connection": work.connection.pk, "began": work.began})

@@ -16,6 +16,7 @@ from integrations.stripe.api.objects import PaymentIntent
 from integrations.stripe.api.pages import iterate
 from integrations.stripe.api.query import object_path
 from integrations.stripe.sync.rows import Batch, Problem
+from integrations.stripe.sync.single_reads import read_each
 from integrations.stripe.sync.walks import PAYMENTS
 from integrations.stripe.sync.work import Work
 
@@ -73,7 +74,8 @@ def read_payments(work: Work) -> bool:
         if not found:
             return True
         items = [(stripe_id, stripe_id) for stripe_id in found]
-        if not work.read_each(
+        if not read_each(
+            work,
             "payments_of_invoices",
             items,
             lambda each: read_payments_of(work, each),
@@ -110,7 +112,8 @@ def read_intents(work: Work) -> bool:
             found = cursor.fetchall()
         if not found:
             return True
-        if not work.read_each(
+        if not read_each(
+            work,
             "intents",
             found,
             lambda each: read_intent(work, each),

@@ -1,13 +1,13 @@
 """The phases of a run, in order; each does a slice's worth and says whether it is through.
 
-Catalog first, so that prices and coupons are known; then the subscriptions with their customers and latest invoices;
-then the few invoices the payment status needs beside them; then matching and roll-up from the mirror.
+Catalog first, so that prices and coupons are known; then the subscriptions with their customers and latest invoices,
+and beside them the few other invoices the payment status needs; then what is left of those; then matching and roll-up
+from the mirror.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import connection as database
@@ -16,14 +16,12 @@ from django.db import transaction
 from integrations.errors import IntegrationError
 from integrations.stripe.api.permissions import PERMISSIONS, probe
 from integrations.stripe.sync import customers_from_stripe, derive, match, prices, rates
-from integrations.stripe.sync.fetch import Fetched, Fetcher
+from integrations.stripe.sync.beside import Beside
 from integrations.stripe.sync.invoices import reread_invoices, settle
-from integrations.stripe.sync.lanes import Split, Stored, first_lanes
-from integrations.stripe.sync.paid_invoices import keep_newest_of_unsettled, skim_paid_invoices
+from integrations.stripe.sync.paid_invoices import drop_paid_of_nobody, keep_newest_of_unsettled, skim_paid_invoices
 from integrations.stripe.sync.payments import drop_closed_payments, read_intents, read_payments
-from integrations.stripe.sync.rows import Batch
-from integrations.stripe.sync.threads import StoppedError
 from integrations.stripe.sync.unseen import read_unseen
+from integrations.stripe.sync.walking import walk
 from integrations.stripe.sync.walks import (
     COUPONS,
     CUSTOMERS,
@@ -38,7 +36,6 @@ from integrations.stripe.sync.walks import (
 )
 from integrations.stripe.sync.work import Work
 
-PAGES_A_BATCH = 10
 SUBSCRIBED_TABLES = (
     "integrations_seenid",
     "integrations_stripecustomer",
@@ -97,72 +94,17 @@ def probe_again(work: Work) -> bool:
     return before != (connection.permissions, connection.can_expand)
 
 
-Sift = Callable[[Work, Batch], None]
-"""Takes out of a batch what the mirror has no use for."""
-
-
-def walk(work: Work, what: Walk, sift: Sift | None = None) -> bool:
-    """Walk a list from its checkpoint, several pages to a batch; True when every lane is done, or none may be read."""
-    if not work.may(what.permission):
-        return True
-    lanes = work.checkpoint["walks"].setdefault(what.name, first_lanes())
-    fetcher = Fetcher(
-        what,
-        lanes,
-        reader=work.reader,
-        connection=work.connection,
-        kind=work.run.kind,
-        clock=work.clock,
-        overrides=work.overrides,
-        abort=work.stop,
-    )
-    with work.interruptible(), closing(fetcher.pages()) as pages:
-        write_pages(work, what, lanes, pages, sift)
-    return all(lane["done"] for lane in lanes)
-
-
-def write_pages(
-    work: Work, what: Walk, lanes: list[Stored], pages: Iterable[Fetched | Split], sift: Sift | None
-) -> None:
-    """Write pages as they come, until the last or the end of the slice; what came before an error is written too."""
-    held: list[Fetched] = []
-    try:
-        for fetched in pages:
-            if isinstance(fetched, Split):
-                fetched.apply(lanes)
-                continue
-            if fetched.lane is None:
-                work.keep_lease()
-            else:
-                held.append(fetched)
-            if work.is_over:
-                break
-            if len(held) >= PAGES_A_BATCH or fetched.lane is None:
-                write_held(work, what, lanes, held, sift)
-    except (IntegrationError, StoppedError):
-        write_held(work, what, lanes, held, sift)
-        raise
-    write_held(work, what, lanes, held, sift)
-
-
-def write_held(work: Work, what: Walk, lanes: list[Stored], held: list[Fetched], sift: Sift | None) -> None:
-    """Write the pages held back, and move their lanes behind them in the same transaction."""
-    if not held:
-        return
-    batch = Batch(work.overrides)
-    for fetched in held:
-        assert fetched.lane is not None and fetched.batch is not None  # noqa: S101, PT018 - only real pages are held
-        batch.merge(fetched.batch)
-        lanes[fetched.lane].update(after=fetched.after, created=fetched.created, done=fetched.done)
-    held.clear()
-    if sift is not None:
-        sift(work, batch)
-    work.commit(what.name, batch)
+def walk_subscriptions(work: Work) -> bool:
+    """Walk the subscriptions, and beside them, on endpoints with rates of their own, what invoices there are."""
+    return walk(work, SUBSCRIPTIONS, beside=Beside(work, SUBSCRIPTIONS.name) if reads_invoices(work) else None)
 
 
 def page_paid_invoices(work: Work) -> bool:
     """Page paid invoices as far back as it pays."""
-    return skim_paid_invoices(work, lambda work: walk(work, PAID_INVOICES, keep_newest_of_unsettled))
+    if not skim_paid_invoices(work, lambda work: walk(work, PAID_INVOICES, keep_newest_of_unsettled)):
+        return False
+    drop_paid_of_nobody(work)
+    return True
 
 
 def walking(what: Walk, wanted: Callable[[Work], bool]) -> Phase:
@@ -277,7 +219,7 @@ PHASES: tuple[Phase, ...] = (
     walking(PRODUCTS, always),
     walking(PRICES, always),
     walking(COUPONS, always),
-    walking(SUBSCRIPTIONS, always),
+    Phase(SUBSCRIPTIONS.name, SUBSCRIPTIONS.label, walk_subscriptions, always),
     walking(CUSTOMERS, without_expansion),
     Phase("statistics", "Checking what is gone", analyze(*SUBSCRIBED_TABLES), always),
     Phase("unseen", "Checking what is gone", read_unseen, always),

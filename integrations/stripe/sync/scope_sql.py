@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Q
+from django.db.models import Exists, Q
 
-from integrations.models import ScopeKind, StripeConnection
+from integrations.models import ScopeFilter, ScopeKind, StripeConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +49,23 @@ class Scope:
     def parameters(self) -> dict[str, list[str]]:
         """What :attr:`sql` refers to."""
         return {"scope_products": list(self.products), "scope_lookup_keys": list(self.lookup_keys)}
+
+
+SAVED_SCOPE = """(
+    NOT EXISTS (SELECT 1 FROM integrations_scopefilter f WHERE f.connection_id = %(connection)s)
+    OR s.product_ids && ARRAY(SELECT f.value FROM integrations_scopefilter f
+                              WHERE f.connection_id = %(connection)s AND f.kind = 'product')
+    OR s.lookup_keys && ARRAY(SELECT f.value FROM integrations_scopefilter f
+                              WHERE f.connection_id = %(connection)s AND f.kind = 'lookup_key'))
+"""
+"""A condition on a subscription row called ``s``: in the scope saved for ``connection``, without reading it first."""
+
+
+def in_saved_scope(connection: StripeConnection) -> Q:
+    """Subscriptions in the scope saved for a connection, as the database looks it up: no query of its own."""
+    chosen = ScopeFilter.objects.filter(connection=connection).order_by()
+    return (
+        ~Exists(chosen)
+        | Q(product_ids__overlap=chosen.filter(kind=ScopeKind.PRODUCT).values_list("value"))
+        | Q(lookup_keys__overlap=chosen.filter(kind=ScopeKind.LOOKUP_KEY).values_list("value"))
+    )

@@ -8,15 +8,12 @@ share a word. Sub-domains and names never match by themselves (docs/rules.md sec
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection as database
-from django.db import transaction
 from django.db.models import Q
 
 from customers.domains import is_personal
@@ -24,12 +21,9 @@ from customers.models import PersonalDomain, Status
 from customers.models.domain import Overrides
 from integrations.models import StripeConnection, StripeCustomer
 from integrations.stripe.rules import names
-from integrations.stripe.sync import match_sql
+from integrations.stripe.sync import match_sql, similar_names
 
 SHOWN = 3
-WORDS_A_NAME = 6
-NAMES_A_WORD = 40
-SHORTEST_WORD, LONGEST_WORD = 3, 100
 NEIGHBOURS = 500
 SUB_DOMAINS = 5
 ABOUT = ("name", "domain", "status")
@@ -69,19 +63,10 @@ class Suggestion:
         return self.status == Status.ARCHIVED
 
 
-class Candidate(NamedTuple):
-    """A customer whose name shares a word."""
-
-    customer_id: int
-    name: str
-    domain: str
-    status: str
-
-
 Found = dict[str, list[Suggestion]]
 
 DOMAINS = """
-WITH asked AS (
+WITH {first} asked AS (
     SELECT * FROM unnest(%(stripe_ids)s::text[], %(domains)s::text[], %(kinds)s::int[]) AS a(stripe_id, domain, kind)
 ), longer AS (
     SELECT * FROM unnest(%(companies)s::text[], %(first)s::text[], %(last)s::text[]) AS b(stripe_id, first, last)
@@ -105,42 +90,27 @@ WITH asked AS (
         WHERE environment = %(environment)s AND reverse(domain) >= b.first AND reverse(domain) < b.last
         ORDER BY reverse(domain) LIMIT %(sub_domains)s
     ) d
+    {further}
 )
 SELECT f.stripe_id, f.id, c.name, c.domain, c.status, f.kind, f.detail, f.is_extra
-FROM found f JOIN customers_customer c ON c.id = f.id ORDER BY f.stripe_id, f.kind, length(f.detail) DESC, f.id
+FROM found f JOIN customers_customer c ON c.id = f.id AND c.environment = %(environment)s
+ORDER BY f.stripe_id, f.kind, length(f.detail) DESC, f.id
 """
 
-# The expression is the one of the index on the words of names. The planner, which does not know the words, would rather
-# read the whole table for each: the inner query leaves it nothing but that index, once it may not read tables whole.
-NAMES = """
-SELECT w.words, c.id, c.name, c.domain, c.status
-FROM unnest(%(words)s::text[]) AS w(words)
-CROSS JOIN LATERAL (
-    SELECT * FROM (
-        SELECT id, name, domain, status, environment FROM customers_customer
-        WHERE to_tsvector('simple'::regconfig, COALESCE(translate(name, './@_-', '     '), '')) @@ w.words::tsquery
-        OFFSET 0
-    ) found
-    WHERE environment = %(environment)s LIMIT %(limit)s
-) c
-"""
-
-SUSPENDED = f"""
-WITH RECURSIVE {match_sql.DECISIONS}
-SELECT d.stripe_id, c.id, c.name, c.domain, c.status
-FROM decided d JOIN customers_customer c ON c.id = d.pinned_id
-WHERE d.stripe_id = ANY(%(stripe_ids)s) AND c.environment = %(environment)s
-"""  # noqa: S608 - text of ours
+# The customers that decisions link rows to, where those cannot have them.
+DECISIONS = f"RECURSIVE {match_sql.DECISIONS},"
+SUSPENDED = """UNION ALL
+    SELECT d.stripe_id, %(linked_before)s, d.pinned_id, '', FALSE FROM decided d
+    WHERE d.stripe_id = ANY(%(suspended)s) AND d.pinned_id IS NOT NULL"""
 
 
 def suggest(connection: StripeConnection, rows: Sequence[StripeCustomer]) -> Found:
-    """Suggestions by Stripe id, the strongest first, at most three each; six queries, seven with suspended links."""
+    """Suggestions by Stripe id, the strongest first, at most three each; four queries."""
     found: dict[str, dict[int, Suggestion]] = defaultdict(dict)
     if not rows:
         return {}
     overrides = PersonalDomain.objects.overrides()
     sources = (
-        suspended(connection, rows),
         by_domain(connection, rows, overrides),
         by_neighbour(connection, rows),
         by_name(connection, rows),
@@ -164,28 +134,11 @@ def first_to_link(suggestions: Iterable[Suggestion]) -> Suggestion | None:
     return next((each for each in suggestions if not each.archived), None)
 
 
-def suspended(connection: StripeConnection, rows: Sequence[StripeCustomer]) -> list[tuple[str, Suggestion]]:
-    """The customers that decisions link these rows to, where those cannot have them."""
-    stripe_ids = [row.stripe_id for row in rows if row.match_reason == "pin_suspended"]
-    if not stripe_ids:
-        return []
-    values: dict[str, Any] = {
-        "connection": connection.pk,
-        "environment": connection.environment,
-        "stripe_ids": stripe_ids,
-    }
-    with database.cursor() as cursor:
-        cursor.execute(SUSPENDED, values)
-        return [
-            (stripe_id, Suggestion(number, name, domain, status, Evidence.LINKED_BEFORE))
-            for stripe_id, number, name, domain, status in cursor.fetchall()
-        ]
-
-
 def by_domain(
     connection: StripeConnection, rows: Sequence[StripeCustomer], overrides: Overrides
 ) -> list[tuple[str, Suggestion]]:
-    """Customers with the very domain, a parent of it, or a sub-domain of it."""
+    """Customers that a decision names, or with the very domain, a parent of it, or a sub-domain of it."""
+    suspended = [row.stripe_id for row in rows if row.match_reason == "pin_suspended"]
     asked: list[tuple[str, str, int]] = []
     companies: list[tuple[str, str]] = []
     for row in rows:
@@ -209,9 +162,14 @@ def by_domain(
         "last": [f"{backwards}/" for _stripe_id, backwards in companies],  # the character behind the dot
         "sub_domain": int(Evidence.SUB_DOMAIN),
         "sub_domains": SUB_DOMAINS,
+        "connection": connection.pk,
+        "suspended": suspended,
+        "linked_before": int(Evidence.LINKED_BEFORE),
     }
+    # Only rows that need them make it read the decisions.
+    sql = DOMAINS.format(first=DECISIONS if suspended else "", further=SUSPENDED if suspended else "")
     with database.cursor() as cursor:
-        cursor.execute(DOMAINS, values)
+        cursor.execute(sql, values)
         return [
             (stripe_id, Suggestion(number, name, domain, status, Evidence(kind), detail, is_extra))
             for stripe_id, number, name, domain, status, kind, detail, is_extra in cursor.fetchall()
@@ -265,43 +223,15 @@ def by_neighbour(connection: StripeConnection, rows: Sequence[StripeCustomer]) -
 
 
 def by_name(connection: StripeConnection, rows: Sequence[StripeCustomer]) -> list[tuple[str, Suggestion]]:
-    """Customers with a similar name: those that share a word, or two that stand together, are scored.
-
-    Of a word that very many names have only some are looked at; two words together find the right one among them.
-    """
-    asked = {row.stripe_id: queries_of(row.name) for row in rows}
-    queries = sorted({query for each in asked.values() for query in each})
-    if not queries:
-        return []
-    values: dict[str, Any] = {"environment": connection.environment, "words": queries, "limit": NAMES_A_WORD}
-    candidates: dict[str, set[Candidate]] = defaultdict(set)
-    with by_index(), database.cursor() as cursor:
-        cursor.execute(NAMES, values)
-        for query, *customer in cursor.fetchall():
-            candidates[query].add(Candidate(*customer))
+    """Customers with a similar name: those that share a word, or two that stand together, are scored."""
+    asked = {row.stripe_id: similar_names.queries_of(row.name) for row in rows}
+    candidates = similar_names.find(connection.environment, {query for each in asked.values() for query in each})
     plain = {each: names.plain(each.name) for found in candidates.values() for each in found}
     suggestions: list[tuple[str, Suggestion]] = []
     for row in rows:
         own = names.plain(row.name)
-        for each in {each for query in asked[row.stripe_id] for each in candidates[query]}:
+        for each in {each for query in asked[row.stripe_id] for each in candidates.get(query, ())}:
             score = names.score(own, plain[each])
             if score >= names.ALIKE:
                 suggestions.append((row.stripe_id, Suggestion(*each, Evidence.NAME, score=score)))
     return suggestions
-
-
-@contextmanager
-def by_index() -> Iterator[None]:
-    """A block of statements that read no table as a whole where an index will do."""
-    with transaction.atomic(), database.cursor() as cursor:
-        cursor.execute("SELECT current_setting('enable_seqscan'), set_config('enable_seqscan', 'off', TRUE)")
-        before = cursor.fetchone()[0]
-        yield
-        cursor.execute("SELECT set_config('enable_seqscan', %s, TRUE)", [before])
-
-
-def queries_of(name: str) -> list[str]:
-    """What to look up in the index of words: each longer word by its beginning, and each pair that stands together."""
-    words = [word for word in names.words(name) if SHORTEST_WORD <= len(word) <= LONGEST_WORD][:WORDS_A_NAME]
-    pairs = [f"{first}:* & {second}:*" for first, second in pairwise(words)]
-    return pairs + [f"{word}:*" for word in words]

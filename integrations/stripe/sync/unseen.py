@@ -16,6 +16,7 @@ from integrations.stripe.api.expansion import expand_object
 from integrations.stripe.api.objects import Subscription
 from integrations.stripe.api.query import object_path
 from integrations.stripe.sync.rows import Batch, Problem
+from integrations.stripe.sync.single_reads import read_each
 from integrations.stripe.sync.walks import complete_items
 from integrations.stripe.sync.work import Work
 
@@ -58,7 +59,7 @@ def read_unseen(work: Work) -> bool:
         if not found:
             return True
         pairs = [(stripe_id, (stripe_id, customer_id)) for stripe_id, customer_id in found]
-        if not work.read_each("unseen", pairs, lambda pair: read(work, *pair), last=found[-1][0], about=unread):
+        if not read_each(work, "unseen", pairs, lambda pair: read(work, *pair), last=found[-1][0], about=unread):
             return False
 
 

@@ -5,37 +5,31 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeGuard, TypeVar
+from typing import Any
 
 from django.conf import settings
 from django.db import connection as database
 from django.db import reset_queries, transaction
 
 from customers.models import PersonalDomain
-from integrations.errors import ERRORS, IntegrationError
+from integrations.errors import ERRORS
 from integrations.models import RunKind, SeenId, StripeConnection, SyncIssue, SyncRun, WorkerHeartbeat
 from integrations.stripe.api.calls import Call
-from integrations.stripe.api.factory import IN_A_SLICE, reader_for
+from integrations.stripe.api.factory import reader_for
 from integrations.stripe.sync import calls, drift, issues, store, tokens
 from integrations.stripe.sync.clock import DatabaseClock
-from integrations.stripe.sync.lease import LEASE_SECONDS, Lease
-from integrations.stripe.sync.rows import Batch, Problem
-from integrations.stripe.sync.threads import StoppedError, read_in_threads
+from integrations.stripe.sync.lease import Lease
+from integrations.stripe.sync.rows import Batch
+from integrations.stripe.sync.threads import StoppedError
 
 SLICE_SECONDS = 20
 RENEW_SECONDS = 10
 PAUSES_WHEN_SLOWED = 15  # as many times the first pause between two tries
 WORTH_WAITING_SECONDS = 1.0  # a shorter wait is over before the next slice has begun
-GIVEN_UP_AT_MOST = 20  # more single records without an answer than that: it is Stripe
-SOMETHING_ELSE = "/v1/subscriptions"
 TROUBLE = {429: "rate_limited", 401: "reauthorize", 403: "permission_missing"}
-
-Item = TypeVar("Item")
 
 
 def wait_when_slowed() -> float:
@@ -59,6 +53,7 @@ class Work:
         self.stop = threading.Event()
         self.checkpoint: dict[str, Any] = dict(lease.run.checkpoint)
         self.report = drift.report_of(lease.run)
+        self.read = lease.run.read
         self.overrides = PersonalDomain.objects.overrides()
         self._deadline = time.monotonic() + SLICE_SECONDS
         self._on_commit = on_commit
@@ -66,7 +61,7 @@ class Work:
         self._calls: deque[Call] = deque()
         self._failed_call: Call | None = None
         self.token = tokens.access_token(self.connection)
-        self.reader = reader_for(tokens.mode_of(self.connection), self.token, on_call=self._called, sleep=self._sleep)
+        self.reader = reader_for(tokens.mode_of(self.connection), self.token, on_call=self.called, sleep=self.sleep)
         if not self.checkpoint:
             self._begin()
 
@@ -75,6 +70,7 @@ class Work:
         SeenId.objects.filter(run=self.run).delete()
         SyncIssue.objects.filter(run=self.run).update(run=None)
         SyncRun.objects.filter(pk=self.run.pk, lease_token=self.lease.token).update(read=0, checkpoint_at=None)
+        self.read = 0
         self.checkpoint = {"began": self.clock.now().isoformat(), "walks": {}, "cursors": {}, "done": []}
 
     @contextmanager
@@ -85,12 +81,12 @@ class Work:
         finally:
             self.stop.clear()
 
-    def _called(self, call: Call) -> None:
+    def called(self, call: Call) -> None:
         """List a call; remembers one that failed after the last that did not. Runs in the fetchers' threads."""
         self._calls.append(call)
         self._failed_call = call if call.error_code else None
 
-    def _sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Wait in a fetcher's thread, unless the slice ends first."""
         if self.stop.wait(seconds):
             raise StoppedError
@@ -155,6 +151,7 @@ class Work:
                 requests=len(requests),
             )
         self._renewed = time.monotonic()
+        self.read += batch.read if batch else 0
         reset_queries()  # in DEBUG Django keeps the text of every statement, and here that is everything there is
         if self._on_commit is not None:
             self._on_commit()
@@ -206,82 +203,6 @@ class Work:
         """End fetchers and connections."""
         self.stop.set()
         self.reader.close()
-
-    def read_each(
-        self,
-        phase: str,
-        items: Sequence[tuple[str, Item]],
-        read: Callable[[Item], Batch],
-        *,
-        last: str,
-        about: Callable[[Item], Problem],
-    ) -> bool:
-        """Read items on their own, write what came, and move the phase's cursor behind it.
-
-        ``items`` come with the cursor that stands for each, in its order; ``last`` is the cursor behind all of them.
-        One that Stripe cannot answer while it answers anything else becomes the problem ``about`` it. False when the
-        slice is over: the next one begins behind the last item that was read. Raises what ``read`` raises otherwise,
-        after what came before it was written.
-        """
-        batch, done, error = Batch(self.overrides), 0, None
-        for (_cursor, item), future in zip(
-            items, self._read_in_threads([item for _cursor, item in items], read), strict=False
-        ):
-            error = future.exception()
-            if error is None:
-                batch.merge(future.result())
-            elif self._only_this_fails(error):
-                problem = about(item)
-                batch.problems.append(replace(problem, code=error.code, detail=error.detail, answer=error.answer))
-                error = None
-            else:
-                break
-            done += 1
-        through = done == len(items)
-        if done or through:
-            self.checkpoint["cursors"][phase] = last if through else items[done - 1][0]
-            self.commit(phase, batch, own_reads=done)
-        if error is not None and not isinstance(error, StoppedError):
-            raise error
-        return through and not self.is_over
-
-    def _only_this_fails(self, error: BaseException) -> TypeGuard[IntegrationError]:
-        """Whether Stripe has no answer for one record although it answers; a few in a run at most."""
-        if not isinstance(error, IntegrationError) or error.code not in ("stripe_unavailable", "invalid_response"):
-            return False
-        given_up = self.checkpoint.get("given_up", 0)
-        if given_up >= GIVEN_UP_AT_MOST:
-            return False
-        self.keep_lease(LEASE_SECONDS)
-        brief = reader_for(
-            tokens.mode_of(self.connection),
-            self.token,
-            governor=self.reader.governor,
-            on_call=self._called,
-            sleep=self._sleep,
-            patience=IN_A_SLICE,
-        )
-        try:
-            with closing(brief):
-                brief.get_page(SOMETHING_ELSE, {"limit": 1})
-        except IntegrationError:
-            return False
-        self.checkpoint["given_up"] = given_up + 1
-        return True
-
-    def _read_in_threads(self, items: Sequence[Item], read: Callable[[Item], Batch]) -> list[Future[Batch]]:
-        """Start reading items in order, a few at once, until all are or the slice is over; returns the ended futures.
-
-        Renews the lease meanwhile. One that fails ends it, and so does the end of the slice: nothing waits any longer.
-        """
-
-        def tick(ended: set[Future[Batch]]) -> None:
-            self.keep_lease()
-            if self.is_over or any(future.exception() for future in ended):
-                self.stop.set()
-
-        with self.interruptible():
-            return read_in_threads(items, read, stop=self.stop, tick=tick)
 
     def _drain_calls(self) -> list[Call]:
         drained = []

@@ -8,9 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from integrations.models import WorkerHeartbeat
 from pivotal import checks, schedules
-from pivotal.worker import STALLED_AFTER, Supervisor, cluster_name
+from pivotal.worker import STALLED_AFTER, Supervisor, sign_off
 
 
 class Command(BaseCommand):
@@ -38,4 +37,4 @@ class Command(BaseCommand):
         try:
             supervisor.run()
         finally:
-            WorkerHeartbeat.objects.leave(cluster_name())
+            sign_off()

@@ -1,4 +1,4 @@
-"""The customer list and page, with billing."""
+"""The customer page with billing, and the pages behind it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
-from customers.models import Customer, MrrPoint, SavedView
+from customers.models import Customer
 from integrations.models import ConnectionState, Mode, StripeConnection, StripeInvoice
 from tests.browser.states import ADMIN, CSM, LONG_NAME, STAFF, state
-from tests.factories import ActivityFactory, CustomerDomainFactory, CustomerFactory, MrrPointFactory, UserFactory
+from tests.factories import ActivityFactory, CustomerDomainFactory, CustomerFactory, MrrPointFactory
 from tests.integrations.stripe.pages.factories import (
     BillingSummaryFactory,
     ConnectionFactory,
@@ -23,8 +22,7 @@ from tests.integrations.stripe.pages.factories import (
     StripeSubscriptionFactory,
 )
 
-LIST, PAGE = "Customer list", "Customer"
-EVERYBODY = "/customers/?whose=all"
+PAGE = "Customer"
 DECLINED = "{attempts} declined, {next_attempt}, {amount_remaining} open"
 INCOMPLETE = [{"code": "no_exchange_rate", "subject": "ngn", "subscriptions": 1}]
 AHEAD = int((timezone.now() + timedelta(days=20)).timestamp())
@@ -48,102 +46,6 @@ def billed(*names: str, mode: str = Mode.LIVE, changes: Any = None, summary: Any
 def page(customer: Customer) -> str:
     """Its address."""
     return customer.get_absolute_url()
-
-
-# --- list ------------------------------------------------------------------------------------------------------
-
-
-@state(LIST, "empty, for an admin", "Import customers (CSV)")
-def empty_for_an_admin() -> str:
-    return EVERYBODY
-
-
-@state(LIST, "empty, for a member", "customers", who=CSM)
-def empty_for_a_member() -> str:
-    return "/customers/"
-
-
-def some() -> None:
-    """A row of every kind."""
-    billed("Acme Corp", "Acme GmbH", billing_flags=["undecided"], mrr=Decimal("31921.97"))
-    billed(
-        name=LONG_NAME,
-        domain="analytics.fernbank-community-care.example.com",
-        payment_status="failing",
-        owner=UserFactory(first_name="Maximiliana", last_name="Featherstonehaugh-Cholmondeley"),
-    )
-    billed(name="Naira Ltd", domain="naira.ng", billing_flags=["incomplete"], summary={"incomplete": INCOMPLETE})
-    older = {"count": 1, "oldest": "2026-10-01T00:00:00Z", "totals": [{"currency": "usd", "amount": "750"}]}
-    billed(name="Older", domain="older.com", billing_flags=["older_invoice_open"], summary={"also_open": older})
-    billed(name="Late", domain="late.com", payment_status="past_due", status="at_risk")
-    CustomerFactory(name="Twin", domain="late.com")
-    CustomerFactory(name="No domain", domain="")
-
-
-@state(LIST, "a row of every kind", LONG_NAME)
-def rows() -> str:
-    some()
-    return EVERYBODY
-
-
-@state(LIST, "stale", "Acme Corp", who=CSM)
-def stale_list() -> str:
-    some()
-    StripeConnection.objects.update(state=ConnectionState.DISCONNECTED)
-    return EVERYBODY
-
-
-@state(LIST, "staging, test data", "Staging shows test data", who=CSM)
-def staging() -> str:
-    billed(mode=Mode.TEST, environment="staging")
-    return f"{EVERYBODY}&environment=staging"
-
-
-@state(LIST, "no results of a filter", "fits these filters")
-def nothing_found() -> str:
-    some()
-    return f"{EVERYBODY}&q=nobody"
-
-
-@state(LIST, "changed in 7 days", "Acme", who=CSM)
-def changed() -> str:
-    customer = billed()
-    ActivityFactory(customer=customer)
-    MrrPointFactory(customer=customer, at=timezone.now() - timedelta(days=20))
-    MrrPointFactory(customer=customer, mrr=Decimal(960), cause=MrrPoint.Cause.SEATS)
-    return f"{EVERYBODY}&changed=7d"
-
-
-def search(browser: Page) -> None:
-    """Type into the search box."""
-    browser.get_by_label("Search", exact=True).press_sequentially("zeph")
-    expect(browser.get_by_role("link", name="Acme Corp")).to_have_count(0)
-
-
-@state(LIST, "searched as typed", "Zephyr Maps", act=search, swaps=1)
-def searched() -> str:
-    billed()
-    CustomerFactory(name="Zephyr Maps", billed=True)
-    return EVERYBODY
-
-
-def save_view(browser: Page) -> None:
-    """Keep the filter under a name, and be about to keep another."""
-    SavedView.objects.create(user=User.objects.get(first_name="Priya"), name="Late payers", query="pay=late")
-    browser.reload()
-    browser.get_by_text("Save this view").click()
-
-
-@state(LIST, "saved views and several pages", "Late payers", act=save_view)
-def paged() -> str:
-    CustomerFactory.create_batch(60, billed=True)
-    return f"{EVERYBODY}&plan=Growth"
-
-
-@state(LIST, "the keys", "Keys", act=lambda browser: browser.keyboard.press("?"))
-def keys() -> str:
-    billed()
-    return EVERYBODY
 
 
 # --- header and billing ----------------------------------------------------------------------------------------

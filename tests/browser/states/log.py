@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from playwright.sync_api import Page
 
 from integrations.models import DriftEntry, DriftReport, RunState
 from tests.browser.states import LONG_NAME, STAFF, state
@@ -72,15 +73,13 @@ def log() -> str:
     return of("log")
 
 
-@state(
-    LOG,
-    "errors only, as staff, a row open",
-    "Retry this record",
-    who=STAFF,
-    act=lambda browser: browser.evaluate(
-        "document.querySelectorAll('main details').forEach((each) => { each.open = true; })"
-    ),
-)
+def open_rows(browser: Page) -> None:
+    """Open every row of the log."""
+    for row in browser.locator(".log__row > summary").all():
+        row.click()
+
+
+@state(LOG, "errors only, as staff, the rows open", "Retry this record", who=STAFF, act=open_rows)
 def errors() -> str:
     attempts()
     return of("log", errors=1)

@@ -25,11 +25,10 @@ from integrations.stripe.pages import links
 from integrations.stripe.pages.presenters.decisions import in_words, names
 from integrations.stripe.pages.presenters.invoices import STATUS_WORDS
 from integrations.stripe.pages.presenters.lists import Neighbours, cursors, neighbours
-from integrations.stripe.pages.presenters.subscriptions import in_scope
 from integrations.stripe.sync import groups
 from integrations.stripe.sync.groups import News
 from integrations.stripe.sync.match import SEVERAL_CUSTOMERS, WINNER_ENDED
-from integrations.stripe.sync.scope_sql import Scope
+from integrations.stripe.sync.scope_sql import in_saved_scope
 
 PAGE_SIZE = 20
 MEMBERS_SHOWN = 12
@@ -213,7 +212,7 @@ def _group(customer: Customer, members: list[Member], rivals: dict[str, list[Cus
 def _members(connection: StripeConnection, rows: Sequence[StripeCustomer]) -> dict[str, Member]:
     members = {row.stripe_id: Member(row, links.customer_url(connection, row.stripe_id)) for row in rows}
     subscriptions = StripeSubscription.objects.filter(
-        in_scope(Scope.of(connection)), connection=connection, customer_id__in=list(members), live=True
+        in_saved_scope(connection), connection=connection, customer_id__in=list(members), live=True
     ).order_by("-mrr", "stripe_id")
     for subscription in subscriptions.only("customer_id", "plan_label", "mrr", "problems"):
         member = members[subscription.customer_id]

@@ -28,14 +28,13 @@ from integrations.models import (
 )
 from integrations.stripe.api.objects import Subscription
 from integrations.stripe.pages import links
-from integrations.stripe.pages.presenters.subscriptions import in_scope
 from integrations.stripe.rules.payment_status import AlsoOpen, Reason
 from integrations.stripe.rules.receipt import Receipt
 from integrations.stripe.sync.explain import connection_of
-from integrations.stripe.sync.freshness import Freshness, freshness
+from integrations.stripe.sync.freshness import Freshness, freshness, is_failing
 from integrations.stripe.sync.match import WINNER_ENDED
 from integrations.stripe.sync.rollup import SOURCE
-from integrations.stripe.sync.scope_sql import Scope
+from integrations.stripe.sync.scope_sql import in_saved_scope
 
 ENDED_STATUSES = frozenset({"canceled", "incomplete_expired"})
 
@@ -150,10 +149,11 @@ def billing_of(request: HttpRequest, customer: Customer) -> Billing:
 def read_billing(customer: Customer) -> Billing:
     """Read the rows behind the figures, the primary Stripe customer and the largest subscription first."""
     connection = connection_of(customer)
-    billing = Billing(customer, connection, freshness(customer, connection))
     if connection.pk is None:
-        return billing
+        return Billing(customer, connection, freshness(customer, connection, failing=False))
     rows = StripeCustomer.objects.filter(connection=connection, customer=customer, match_state=MatchState.MATCHED)
+    rows = rows.annotate(fails=is_failing())
+    billing = Billing(customer, connection, freshness(customer, connection, failing=any(row.fails for row in rows)))
     found = sorted(
         (
             AttachedCustomer(
@@ -174,7 +174,7 @@ def read_billing(customer: Customer) -> Billing:
 def _subscriptions(connection: StripeConnection, attached: Sequence[AttachedCustomer]) -> list[BilledSubscription]:
     owners = {each.stripe.stripe_id: each for each in attached}
     rows = StripeSubscription.objects.filter(
-        in_scope(Scope.of(connection)), connection=connection, customer_id__in=list(owners)
+        in_saved_scope(connection), connection=connection, customer_id__in=list(owners)
     ).order_by("-live", "-mrr", "start_date", "stripe_id")
     return [
         BilledSubscription(
@@ -194,7 +194,7 @@ def read_receipt(stored: Any) -> Receipt | None:
 
 
 def _add_summary(billing: Billing) -> None:
-    summary = BillingSummary.objects.filter(customer=billing.customer).first()
+    summary = getattr(billing.customer, "billing_summary", None)
     billing.summary = summary
     if summary is None:
         return

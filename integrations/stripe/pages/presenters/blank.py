@@ -109,8 +109,7 @@ def _candidate(customer: Customer, connection: StripeConnection, row: StripeCust
 
 def domains_of(customer: Customer) -> list[str]:
     """The customer's own domain and its extra ones."""
-    extra = list(customer.domains.values_list("domain", flat=True))
-    return [domain for domain in (customer.domain, *extra) if domain]
+    return [domain for domain in (customer.domain, *(extra.domain for extra in customer.domains.all())) if domain]
 
 
 def candidates(connection: StripeConnection, domains: list[str]) -> list[StripeCustomer]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from customers.models import Customer
-from integrations.models import ApiCall, ConnectionState, RunKind, RunState, StripeConnection, SyncRun, WorkerHeartbeat
+from integrations.models import ApiCall, ConnectionState, RunKind, RunState, StripeConnection, SyncRun
 from integrations.stripe.api.permissions import PERMISSIONS, Permission
 from integrations.stripe.pages.presenters.drift import last_verdict
 from integrations.stripe.sync.freshness import FULL_SYNC_LATE, Freshness, freshness_of
@@ -58,7 +58,7 @@ class Banner:
     silent_since: datetime | None
 
 
-def banner_of(connection: StripeConnection, stage: str) -> Banner:
+def banner_of(connection: StripeConnection, stage: str, *, worker_age: timedelta | None) -> Banner:
     """What the banner says now (docs/rules.md section 6)."""
     freshness = freshness_of(connection)
     full_sync = connection.last_full_sync_at
@@ -79,13 +79,12 @@ def banner_of(connection: StripeConnection, stage: str) -> Banner:
         looked_at=looked_at,
         looked_later=bool(looked_at and changed_at and looked_at > changed_at),
         drift=last_verdict(connection) if synced else "",
-        silent_since=silent_since() if synced else None,
+        silent_since=silent_since(worker_age) if synced else None,
     )
 
 
-def silent_since() -> datetime | None:
+def silent_since(age: timedelta | None) -> datetime | None:
     """When the worker reported last, if that is too long ago; schedules make it report every minute."""
-    age = WorkerHeartbeat.objects.age()
     return timezone.now() - age if age is not None and age > SILENT else None
 
 

@@ -5,12 +5,15 @@ The same table of rules that decided the status judges each of them (docs/rules.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Subquery
+from django.db.models.fields.json import KT
+from django.db.models.functions import JSONObject
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -82,28 +85,26 @@ def invoices_behind(billing: Billing, *, now: datetime) -> list[InvoiceLine]:
 
 
 def _read(connection: StripeConnection, stripe_ids: list[str]) -> tuple[list[Invoice], dict[str, str]]:
-    rows = StripeInvoice.objects.filter(connection=connection, customer_id__in=stripe_ids).order_by(
-        "-created", "-stripe_id"
+    """The newest invoices with their payments, and the statuses of the payment intents behind those; one query."""
+    status = StripePaymentIntent.objects.filter(connection=connection, stripe_id=OuterRef("intent_id")).values("status")
+    payments = StripeInvoicePayment.objects.filter(connection=connection, invoice_id=OuterRef("stripe_id"))
+    payments = payments.annotate(intent_id=KT("data__payment__payment_intent")).order_by("pk")
+    payment = JSONObject(data="data", intent=Subquery(status[:1]))
+    rows = (
+        StripeInvoice.objects.filter(connection=connection, customer_id__in=stripe_ids)
+        .annotate(payments=ArraySubquery(payments.values(json=payment)))
+        .order_by("-created", "-stripe_id")
     )
-    found = [
-        msgspec.convert(data, Invoice, strict=False) for data in rows.values_list("data", flat=True)[:READ_AT_MOST]
-    ]
-    payments: dict[str, list[InvoicePayment]] = defaultdict(list)
-    kept = StripeInvoicePayment.objects.filter(connection=connection, invoice_id__in=[each.id for each in found])
-    for invoice_id, data in kept.values_list("invoice_id", "data"):
-        payments[invoice_id].append(msgspec.convert(data, InvoicePayment, strict=False))
-    wanted = {
-        each.payment.payment_intent_id
-        for group in payments.values()
-        for each in group
-        if each.payment and each.payment.payment_intent_id
-    }
-    statuses = StripePaymentIntent.objects.filter(connection=connection, stripe_id__in=wanted)
-    intents = dict(statuses.values_list("stripe_id", "status")) if wanted else {}
-    with_payments = [
-        msgspec.structs.replace(each, payments=InvoicePayments(data=payments.get(each.id, []))) for each in found
-    ]
-    return with_payments, intents
+    invoices: list[Invoice] = []
+    intents: dict[str, str] = {}
+    for data, found in rows.values_list("data", "payments")[:READ_AT_MOST]:
+        paid = [msgspec.convert(each["data"], InvoicePayment, strict=False) for each in found]
+        invoice = msgspec.convert(data, Invoice, strict=False)
+        invoices.append(msgspec.structs.replace(invoice, payments=InvoicePayments(data=paid)))
+        for one, each in zip(paid, found, strict=True):
+            if each["intent"] is not None and one.payment and one.payment.payment_intent_id:
+                intents[one.payment.payment_intent_id] = each["intent"]
+    return invoices, intents
 
 
 def _line(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Subquery
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 
@@ -15,14 +15,14 @@ from customers.keyset import Key, Page, page
 from integrations.models import MatchState, Standing, StripeConnection, StripeCustomer
 from integrations.stripe.pages import links
 from integrations.stripe.pages.presenters import reasons
-from integrations.stripe.pages.presenters.rates import rates_behind
+from integrations.stripe.pages.presenters.rates import converted_receipts, rates_behind
 from integrations.stripe.pages.presenters.subscriptions import mrr_in_scope
 from integrations.stripe.pages.presenters.suggestions import Suggested, suggested
 from integrations.stripe.sync.suggestions import Evidence, Found, suggest
 
 PAGE_SIZE = 50
 BY_STAKE = (Key("mrr", descending=True), Key("stripe_id"))
-BY_CUSTOMER = (Key("customer_mrr", descending=True), Key("customer_id"), Key("stripe_id"))
+BY_CUSTOMER = (Key("customer_mrr", descending=True), Key("customer_id", descending=True), Key("stripe_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,9 @@ KINDS = {kind.name: kind for kind in (UNMATCHED, SKIPPED)}
 
 def matched(request: HttpRequest, connection: StripeConnection) -> Listing:
     """Matched Stripe customers, those of the largest customers first."""
-    rows = _live(connection, MatchState.MATCHED).select_related("customer").annotate(customer_mrr=F("customer__mrr"))
+    # Of the environment they all are; said here, so that they can be walked through in the order of its index.
+    rows = _live(connection, MatchState.MATCHED).filter(customer__environment=connection.environment)
+    rows = rows.select_related("customer").annotate(customer_mrr=F("customer__mrr"))
     return _listing(request, connection, rows, reasons.MATCHED, BY_CUSTOMER)
 
 
@@ -114,12 +116,16 @@ def skipped(request: HttpRequest, connection: StripeConnection, *, may_decide: b
 
 def waiting(request: HttpRequest, connection: StripeConnection, kind: Kind, *, may_decide: bool) -> Listing:
     """One of the two lists that people link from, with suggestions where they may."""
-    listing = _listing(request, connection, _live(connection, kind.state), kind.reasons, BY_STAKE)
+    everyone = _live(connection, kind.state)
     if not may_decide:
-        return listing
+        return _listing(request, connection, everyone, kind.reasons, BY_STAKE)
+    number = everybody(request.GET, connection, kind).order_by().values("connection").annotate(number=Count("pk"))
+    counted = everyone.annotate(found=Subquery(number.values("number")))
+    listing = _listing(request, connection, counted, kind.reasons, BY_STAKE)
     found = suggest(connection, [row.stripe for row in listing.rows])
     rows = [_with_suggestions(connection, row, found, kind) for row in listing.rows]
-    return replace(listing, rows=rows, found=everybody(request.GET, connection, kind).count())
+    in_all = rows[0].stripe.found if rows else 0  # type: ignore[attr-defined]  # annotated above
+    return replace(listing, rows=rows, found=in_all)
 
 
 def _with_suggestions(connection: StripeConnection, row: Row, found: Found, kind: Kind) -> Row:
@@ -155,14 +161,14 @@ def _listing(
     keys: tuple[Key, ...],
 ) -> Listing:
     filters = _filters(request.GET, known_reasons)
-    shown = page(
-        _narrow(rows, filters).annotate(mrr=mrr_in_scope(connection)), keys, size=PAGE_SIZE, **cursors(request)
-    )
+    figures = {"mrr": mrr_in_scope(connection), "receipts": converted_receipts(connection)}
+    annotated: Any = _narrow(rows, filters).annotate(**figures)
+    shown: Page[Any] = page(annotated, keys, size=PAGE_SIZE, **cursors(request))
     return Listing(
         rows=[
             Row(
                 stripe=row,
-                mrr=row.mrr,  # type: ignore[attr-defined]  # annotated above
+                mrr=row.mrr,
                 why=reasons.sentence(row),
                 url=links.customer_url(connection, row.stripe_id),
             )
@@ -170,7 +176,7 @@ def _listing(
         ],
         filters=filters,
         reasons=known_reasons,
-        rates=rates_behind(connection, [row.stripe_id for row in shown.rows]),
+        rates=rates_behind(receipt for row in shown.rows for receipt in row.receipts),
         neighbours=neighbours(request, shown),
     )
 

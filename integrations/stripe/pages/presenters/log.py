@@ -131,11 +131,13 @@ def present_log(request: HttpRequest, connection: StripeConnection) -> Log:
         for row in shown.rows
     ]
     needing = open_issues(connection)
+    again = Count("pk", filter=Q(pk__in=retryable(connection).values("pk")))
+    numbers = needing.order_by().aggregate(total=Count("pk"), retryable=again)
     return Log(
         rows=rows,
         attention=present_issues(connection, needing[:OPEN_ISSUES_SHOWN]),
-        attention_total=needing.count(),
-        retryable=retryable(connection).count(),
+        attention_total=numbers["total"],
+        retryable=numbers["retryable"],
         errors_only=errors_only,
         quiet_too=quiet_too,
         kind=kind,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from django.db.models import prefetch_related_objects
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
@@ -16,6 +18,7 @@ from integrations.models import (
     RunState,
     StripeConnection,
     SyncRun,
+    WorkerHeartbeat,
 )
 from integrations.stripe.api.permissions import PERMISSIONS, restricted_key_url
 from integrations.stripe.api.presets import preset_for
@@ -35,22 +38,22 @@ from integrations.stripe.pages.presenters.realtime import present_realtime
 from integrations.stripe.pages.presenters.reasons import SKIPPED_SHORT
 from integrations.stripe.pages.presenters.runs import present, present_active, recent_runs
 from integrations.stripe.pages.presenters.setup import present_setup
-from integrations.stripe.sync import connections, scope
+from integrations.stripe.sync import calls, connections, scope
 
 RECENT_RUNS = 5
+PREVIEWED = {RunState.SUCCEEDED, RunState.PARTIAL}  # one record that cannot be read does not hold up the setup
 
 
 def render_overview(
     request: HttpRequest, mode: str, *, key_form: KeyForm | None = None, scope_form: ScopeForm | None = None
 ) -> HttpResponse:
     """The page; a form that was refused comes back with what is wrong with it."""
-    connection = connections.get(mode)
-    prefetch_related_objects([connection], "scope")
+    connection, beside = connection_with_figures(mode)
     recent = list(recent_runs(connection, RECENT_RUNS))
     stage = stage_of(connection, recent)
     context: dict[str, Any] = {
         "stage": stage,
-        "banner": banner_of(connection, stage),
+        "banner": banner_of(connection, stage, worker_age=beside.worker_age),
         "needed": [one for one in PERMISSIONS if one.needed],
         "improving": [one for one in PERMISSIONS if not one.needed],
     }
@@ -59,8 +62,29 @@ def render_overview(
     if stage == Stage.NEW:
         context |= {"customers": matchable_customers(connection), "import_url": import_address(request)}
     else:
-        context |= _known(request, connection, stage, recent, scope_form)
+        context |= _known(request, connection, beside, stage, recent, scope_form)
     return render_page(request, "stripe/integration.html", connection, context, tabs="stripe:integration")
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Single figures that are read along with the connection: this month's reads, and the age of the last heartbeat."""
+
+    reads: int = 0
+    worker_age: timedelta | None = None
+
+
+def connection_with_figures(mode: str) -> tuple[StripeConnection, Beside]:
+    """The connection of a mode and the figures beside it; one query once its row is there."""
+    reads = calls.monthly_reads().filter(connection=OuterRef("pk")).values("reads")[:1]
+    found: Any = (
+        StripeConnection.objects.filter(mode=mode)
+        .annotate(reads_this_month=Subquery(reads), worker_age=Subquery(WorkerHeartbeat.objects.youngest()))
+        .first()
+    )
+    if found is None:
+        return connections.get(mode), Beside(worker_age=WorkerHeartbeat.objects.age())
+    return found, Beside(reads=found.reads_this_month or 0, worker_age=found.worker_age)
 
 
 def _ways_to_connect(request: HttpRequest, connection: StripeConnection, form: KeyForm | None) -> dict[str, Any]:
@@ -78,7 +102,12 @@ def _ways_to_connect(request: HttpRequest, connection: StripeConnection, form: K
 
 
 def _known(
-    request: HttpRequest, connection: StripeConnection, stage: str, recent: list[SyncRun], form: ScopeForm | None
+    request: HttpRequest,
+    connection: StripeConnection,
+    beside: Beside,
+    stage: str,
+    recent: list[SyncRun],
+    form: ScopeForm | None,
 ) -> dict[str, Any]:
     """What there is to say about an account that was connected once."""
     counts = counts_of(request, connection)
@@ -101,11 +130,11 @@ def _known(
         context["risk"] = selectors.risk_totals(connection.environment)
         context["risk_url"] = url_of_environment(connection.environment, risk="on", whose="all")
     if stage == Stage.SETUP:
-        previewed = any(run.kind == RunKind.PREVIEW and run.state == RunState.SUCCEEDED for run in recent)
+        previewed = any(run.kind == RunKind.PREVIEW and run.state in PREVIEWED for run in recent)
         context["setup"] = present_setup(connection, counts, previewed=previewed)
         context["import_url"] = import_address(request)
     if connection.is_connected:
-        context |= {"realtime": present_realtime(request, connection), "secret_form": SecretForm()}
+        context |= {"realtime": present_realtime(request, connection, reads=beside.reads), "secret_form": SecretForm()}
         context |= _scope(request, connection, form, saves_at_once=stage == Stage.SETUP)
     return context
 

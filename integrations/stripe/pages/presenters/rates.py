@@ -6,9 +6,11 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, Exists, Value, When
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Case, Exists, OuterRef, Value, When
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -70,18 +72,15 @@ def short_rate(usd_per_unit: Decimal) -> str:
     return wording.separated(f"{Decimal(f'{usd_per_unit:.6g}').normalize():f}")
 
 
-def rates_behind(connection: StripeConnection, stripe_customer_ids: Iterable[str]) -> str:
-    """The rates behind the figures of these Stripe customers, in words; one query, whatever their number."""
-    receipts = StripeSubscription.objects.filter(
-        connection=connection, customer_id__in=list(stripe_customer_ids), mrr__gt=0
-    ).exclude(currency="usd")
-    lines = (
-        line
-        for receipt in receipts.values_list("receipt", flat=True)
-        if receipt
-        for line in receipt["lines"]
-        if line.get("rate_date")
-    )
+def converted_receipts(connection: StripeConnection) -> ArraySubquery:
+    """Per Stripe customer, the stored receipts of what it pays in another currency: for :func:`rates_behind`."""
+    paid = StripeSubscription.objects.filter(connection=connection, customer_id=OuterRef("stripe_id"), mrr__gt=0)
+    return ArraySubquery(paid.exclude(currency="usd").values("receipt"))
+
+
+def rates_behind(receipts: Iterable[dict[str, Any] | None]) -> str:
+    """The rates that stored receipts were converted with, in words."""
+    lines = (line for receipt in receipts if receipt for line in receipt["lines"] if line.get("rate_date"))
     return rates_words({(datetime.date.fromisoformat(line["rate_date"]), line["rate_source"]) for line in lines})
 
 

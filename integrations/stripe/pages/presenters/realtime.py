@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from integrations.models import StripeConnection
 from integrations.stripe.api.events import TAKEN
 from integrations.stripe.pages.addresses import endpoint_address
-from integrations.stripe.sync import calls
 
 RECENT = timedelta(hours=24)  # an account may be quiet for a day
 
@@ -35,8 +34,8 @@ class Realtime:
         return len(self.secrets) > 1
 
 
-def present_realtime(request: HttpRequest, connection: StripeConnection) -> Realtime:
-    """The card of a connected mode; one query."""
+def present_realtime(request: HttpRequest, connection: StripeConnection, *, reads: int) -> Realtime:
+    """The card of a connected mode."""
     secrets = [secret for secret in (connection.webhook_secret, connection.webhook_secret_next) if secret]
     return Realtime(
         source=source_of(connection, has_own=bool(secrets)),
@@ -44,7 +43,7 @@ def present_realtime(request: HttpRequest, connection: StripeConnection) -> Real
         address=endpoint_address(request, connection.mode),
         event_types=TAKEN,
         secrets=[secret[-4:] for secret in secrets],
-        reads=calls.reads_this_month(connection),
+        reads=reads,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -92,7 +91,6 @@ def _csv(request: HttpRequest, connection: StripeConnection, kind: lists.Kind) -
 def ambiguous(request: HttpRequest, mode: str) -> HttpResponse:
     """Groups that share a domain, side by side."""
     connection = connections.get(mode)
-    prefetch_related_objects([connection], "scope")
     context = {
         "page": present_groups(request, connection),
         "counts": counts_of(request, connection),

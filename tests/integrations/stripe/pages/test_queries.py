@@ -1,13 +1,20 @@
-"""No page asks the database again for each of its rows."""
+"""No page asks the database again for each of its rows, nor often at all."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection as database
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from customers.models import Customer
-from tests.factories import AdminFactory, CustomerFactory
+from integrations.models import StripeCustomer
+from pivotal.auth import PermissionsWithUser
+from tests.factories import AdminFactory, CustomerFactory, StaffFactory, UserFactory
 from tests.integrations.stripe.pages.factories import (
     ApiCallFactory,
     ConnectionFactory,
@@ -16,7 +23,7 @@ from tests.integrations.stripe.pages.factories import (
     StripeCustomerFactory,
     StripeSubscriptionFactory,
 )
-from tests.queries import no_repeated_queries
+from tests.queries import MOST_QUERIES, no_repeated_queries
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +79,62 @@ def test_a_query_for_each_row_is_noticed(customer: Customer) -> None:
 
     with pytest.raises(AssertionError, match="asked again for each row"):
         ask_for_each_row()
+
+
+# --- how often a page asks at all --------------------------------------------------------------------------------
+
+
+def asked_by(client: Client, address: str) -> int:
+    client.get(address)  # the first look may make a row that is kept
+    with CaptureQueriesContext(database) as captured:
+        assert client.get(address).status_code == 200
+    return len(captured)
+
+
+PEOPLE = {"admin": AdminFactory, "staff": StaffFactory, "member": UserFactory}
+CUSTOMER_LISTS = [
+    "",
+    "?sort=owner",
+    "?changed=7",
+    "?stale=on&q=customer",
+    "?q=customer&owner=none&plan=Growth&pay=late&status=all",
+]
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+@pytest.mark.parametrize("query", CUSTOMER_LISTS)
+def test_the_customer_list_asks_seldom(client: Client, customer: Customer, person: str, query: str) -> None:
+    client.force_login(PEOPLE[person]())
+    assert asked_by(client, f"/customers/{query}") <= MOST_QUERIES
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_a_customer_page_asks_seldom(client: Client, customer: Customer, person: str) -> None:
+    client.force_login(PEOPLE[person]())
+    blank = CustomerFactory(domain="nobody.example")
+    assert asked_by(client, customer.get_absolute_url()) <= MOST_QUERIES
+    assert asked_by(client, blank.get_absolute_url()) <= MOST_QUERIES
+
+
+@pytest.mark.parametrize("person", ["admin", "staff"])
+@pytest.mark.parametrize("name", STRIPE_PAGES)
+def test_a_page_of_the_integration_asks_seldom(client: Client, customer: Customer, person: str, name: str) -> None:
+    client.force_login(PEOPLE[person]())
+    StripeCustomer.objects.filter(match_state="unmatched").update(match_reason="pin_suspended", name="Acme Foods")
+    assert asked_by(client, reverse(f"stripe:{name}", args=["live"])) <= MOST_QUERIES
+
+
+def test_who_is_signed_in_and_what_they_may_do_is_one_look_up(django_assert_num_queries: Any) -> None:
+    staff = StaffFactory()
+    staff.user_permissions.add(Permission.objects.get(codename="add_user"))
+    with django_assert_num_queries(1):
+        found = PermissionsWithUser().get_user(staff.pk)
+        assert found is not None
+        assert found.has_perm("customers.view_customer")  # by its group
+        assert found.has_perm("auth.add_user")  # by itself
+        assert not found.has_perm("integrations.change_stripeconnection")
+    assert found.get_all_permissions() == User.objects.get(pk=staff.pk).get_all_permissions()
+
+
+def test_nobody_who_was_turned_off_is_signed_in() -> None:
+    assert PermissionsWithUser().get_user(StaffFactory(is_active=False).pk) is None

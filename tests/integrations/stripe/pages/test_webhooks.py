@@ -241,6 +241,37 @@ def test_a_delivery_costs_few_statements(connection: StripeConnection, django_ca
     statements(expected=400, body=event(account="acct_1"), secret="whsec_forged")
 
 
+def test_a_busy_endpoint_asks_three_times_a_delivery(connection: StripeConnection) -> None:
+    post(event(account="acct_1"))  # wakes the drain that those behind it find woken
+    with CaptureQueriesContext(database) as captured:
+        assert said(post(event(id="evt_2"), secret=OWN, own=True)) == (200, "received")
+    assert len(captured) == 3, captured.captured_queries
+
+
+def test_a_delivery_meets_nothing_that_serves_people(connection: StripeConnection, settings: Settings) -> None:
+    behind = settings.MIDDLEWARE.index("pivotal.middleware.DeliveriesMiddleware") + 1
+    assert "django.contrib.sessions.middleware.SessionMiddleware" in settings.MIDDLEWARE[behind:]
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE[:behind], f"{__name__}.never"]
+
+    response = post(event(account="acct_1"))
+    assert said(response) == (200, "received")
+    assert response.headers["X-Request-ID"]
+
+
+def never(get_response: Any) -> Any:
+    """A middleware that no delivery may reach."""
+
+    def refuse(request: Any) -> HttpResponse:
+        raise AssertionError(request.path)
+
+    return refuse
+
+
+def test_a_delivery_to_a_host_that_is_not_ours_is_refused(connection: StripeConnection) -> None:
+    assert post(event(account="acct_1"), Host="elsewhere.example").status_code == 400
+    assert not StripeEvent.objects.exists()
+
+
 def test_secrets_that_no_key_opens_are_our_trouble_and_stripe_comes_again(connection: StripeConnection) -> None:
     with database.cursor() as cursor:
         cursor.execute("UPDATE integrations_stripeconnection SET webhook_secret = 'garbage'")

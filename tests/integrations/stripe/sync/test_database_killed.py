@@ -113,9 +113,12 @@ def test_a_worker_goes_on_with_its_run_when_the_server_is_back(desk: Desk, serve
         housekeeping.watchdog()  # what the schedule does each minute
         wait_for(lambda: ended(run), seconds=90)
         assert worker.poll() is None
+        assert run.state == RunState.SUCCEEDED
+        assert desk.state(run) == expected
 
-    assert run.state == RunState.SUCCEEDED
-    assert desk.state(run) == expected
+        server.kill()
+        worker.terminate()
+        assert worker.wait(timeout=60) == 0, "told to end while the server is away, it ends like any other time"
 
 
 def test_web_and_worker_are_there_again_with_the_server_and_nothing_told_is_lost(desk: Desk, server: OwnServer) -> None:

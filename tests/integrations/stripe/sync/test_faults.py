@@ -383,7 +383,7 @@ def test_a_cursor_that_is_gone_after_a_restart_is_no_obstacle(paged: Running, mo
     connection = connect(paged)
     run = start(connection)
     monkeypatch.setattr("integrations.stripe.sync.work.SLICE_SECONDS", 0)
-    monkeypatch.setattr("integrations.stripe.sync.phases.PAGES_A_BATCH", 1)
+    monkeypatch.setattr("integrations.stripe.sync.walking.PAGES_A_BATCH", 1)
     while not run.read:
         runs.continue_run(run.pk, queue=False)
         run.refresh_from_db()

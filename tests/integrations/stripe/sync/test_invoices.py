@@ -11,6 +11,7 @@ import pytest
 from customers.models import Customer
 from integrations.models import ApiCall, RunState, StripeConnection, StripeInvoice
 from integrations.stripe.sync import calls, refresh
+from integrations.stripe.sync.beside import Beside
 from sandbox.testing import Running
 from tests.factories import CustomerFactory
 from tests.integrations.stripe.sync.recomputation import Books, payment_status
@@ -200,6 +201,48 @@ def test_paging_paid_invoices_says_the_same_as_reading_them_one_by_one(
 
     assert run.state == RunState.SUCCEEDED
     assert found() == account.statuses()
+
+
+@pytest.fixture
+def quick_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read beside a small account's subscriptions is through before the next page of those is written."""
+    write_ready = Beside.write_ready
+
+    def write_all(beside: Beside) -> None:
+        write_ready(beside)
+        while any(track.fetcher for track in beside.tracks):
+            beside.finish()
+            write_ready(beside)
+
+    monkeypatch.setattr(Beside, "write_ready", write_all)
+    monkeypatch.setattr("integrations.stripe.api.pages.LARGEST_PAGE", 2)
+    monkeypatch.setattr("integrations.stripe.sync.walking.PAGES_A_BATCH", 1)
+    monkeypatch.setattr("integrations.stripe.sync.beside.LONG", 1)
+    monkeypatch.setattr("integrations.stripe.sync.beside.WORTH_READING_BESIDE", 1)
+
+
+@pytest.mark.usefixtures("quick_beside")
+def test_paid_invoices_paged_beside_the_subscriptions_are_everybodys(account: Account) -> None:
+    """Also of those whose subscription comes later, or brings a failing invoice after one that was paid."""
+    connection = connect(account.stripe)
+    account.stripe.reset_requests()
+    run = sync(connection)
+    asked = [(each["path"], dict(each["query"]).get("status")) for each in account.stripe.requests()["recent"]]
+    subscriptions = [number for number, (path, _status) in enumerate(asked) if path == "/v1/subscriptions"]
+
+    assert run.state == RunState.SUCCEEDED
+    assert found() == account.statuses()
+    assert subscriptions[0] < asked.index(("/v1/invoices", "open")) < asked.index(("/v1/invoices", "paid"))
+    assert asked.index(("/v1/invoices", "paid")) < subscriptions[-1]
+
+
+@pytest.mark.usefixtures("quick_beside")
+def test_paid_invoices_of_people_without_a_subscription_leave_the_mirror(account: Account) -> None:
+    account.stripe.put("customers", "cus_one_off", {"email": "one@off.com"}, event="none")
+    account.add_invoice("cus_one_off", status="paid", created=account.now - 5)
+    sync(connect(account.stripe))
+
+    assert not StripeInvoice.objects.filter(customer_id="cus_one_off").exists()
 
 
 def test_the_run_says_how_many_single_reads_it_needed(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ def read_a_part(run: SyncRun, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slices until some pages of subscriptions are read, and not all."""
     with monkeypatch.context() as slow:
         slow.setattr(work, "SLICE_SECONDS", 0)
-        slow.setattr("integrations.stripe.sync.phases.PAGES_A_BATCH", 1)
+        slow.setattr("integrations.stripe.sync.walking.PAGES_A_BATCH", 1)
         while not run.read:
             runs.continue_run(run.pk, queue=False)
             run.refresh_from_db()

@@ -146,7 +146,7 @@ def test_a_run_in_many_slices_ends_like_one_in_a_single_slice(
 def test_pages_are_not_walked_twice_beyond_the_queue(paged: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = connect(paged)
     monkeypatch.setattr(work, "SLICE_SECONDS", 0)
-    monkeypatch.setattr("integrations.stripe.sync.phases.PAGES_A_BATCH", 1)
+    monkeypatch.setattr("integrations.stripe.sync.walking.PAGES_A_BATCH", 1)
     paged.reset_requests()
     run = sync(connection)
 
@@ -160,7 +160,7 @@ def test_a_run_taken_over_goes_on_behind_its_checkpoint(paged: Running, monkeypa
     connection = connect(paged)
     run = start(connection)
     monkeypatch.setattr(work, "SLICE_SECONDS", 0)
-    monkeypatch.setattr("integrations.stripe.sync.phases.PAGES_A_BATCH", 1)
+    monkeypatch.setattr("integrations.stripe.sync.walking.PAGES_A_BATCH", 1)
     while not run.read:
         runs.continue_run(run.pk, queue=False)
         run.refresh_from_db()
@@ -225,7 +225,7 @@ def test_a_run_nobody_works_on_is_cancelled_at_once(stripe: Running) -> None:
 def test_a_run_at_work_stops_at_its_next_batch_and_keeps_what_it_read(
     paged: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("integrations.stripe.sync.phases.PAGES_A_BATCH", 1)
+    monkeypatch.setattr("integrations.stripe.sync.walking.PAGES_A_BATCH", 1)
     connection = connect(paged)
     run = start(connection)
 

@@ -167,7 +167,7 @@ def test_a_walk_that_was_not_completed_marks_nothing(
     paged.reset_requests()
     if ending == "without access":
         paged.fault("revoked", "/v1/subscriptions", nth=3, query={"status": "all"})
-    monkeypatch.setattr("integrations.stripe.sync.phases.PAGES_A_BATCH", 1)
+    monkeypatch.setattr("integrations.stripe.sync.walking.PAGES_A_BATCH", 1)
     run = start(connection)
 
     def stop_in_mid_walk() -> None:

@@ -1,0 +1,154 @@
+"""What is read beside the subscriptions: invoices and payments, on endpoints that have rates of their own.
+
+The subscriptions' thread writes these pages too, between its own. Each list has its lanes in the checkpoint, so what is
+not through when the subscriptions are goes on in the phase of its own. Open invoices come before paid ones: one that is
+paid meanwhile is met in both lists then, never in none.
+"""
+
+from __future__ import annotations
+
+from integrations.stripe.sync.fetch import Fetched, Fetcher
+from integrations.stripe.sync.lanes import Split, Stored, first_lanes
+from integrations.stripe.sync.paid_invoices import keep_news, next_stretch
+from integrations.stripe.sync.unsettled import number_unsettled
+from integrations.stripe.sync.walking import PAGES_A_BATCH, Sift, fetcher_of, write_held
+from integrations.stripe.sync.walks import OPEN_INVOICES, PAID_INVOICES, PAYMENTS, UNCOLLECTIBLE_INVOICES, Walk
+from integrations.stripe.sync.work import Work
+
+LONG = 500  # subscriptions; behind so many, a walk is long enough for anything to be read beside it
+WORTH_READING_BESIDE = 100  # customers that wait for a paid invoice; fewer are settled in the twinkling of an eye
+LOOK_AGAIN = 1.5  # how many times more subscriptions make it worth to look again whether paging pays
+
+
+class Beside:
+    """The lists beside one slice of a walk; ``phase`` is the walk's."""
+
+    def __init__(self, work: Work, phase: str) -> None:
+        self.tracks = (
+            Track(work, phase, (PAYMENTS,)),
+            Track(work, phase, (OPEN_INVOICES, UNCOLLECTIBLE_INVOICES, PAID_INVOICES)),
+        )
+
+    def write_ready(self) -> None:
+        """Write what has come by now, without waiting for more."""
+        if self.tracks[0].work.read >= LONG:
+            for track in self.tracks:
+                track.write_ready()
+
+    def finish(self) -> None:
+        """Write what is under way to its end, or to that of the slice; nothing more is begun."""
+        for track in self.tracks:
+            track.finish()
+
+    def close(self, *, failed: bool) -> None:
+        """Write what was held back, unless the walk failed in a way that forbids it, and end the threads."""
+        for track in self.tracks:
+            track.stop()
+        if not failed:
+            for track in self.tracks:
+                track.write()
+
+
+class Track:
+    """Lists of one endpoint, one after the other."""
+
+    def __init__(self, work: Work, phase: str, walks: tuple[Walk, ...]) -> None:
+        self.work = work
+        self.phase = phase
+        self.walks = list(walks)
+        self.lanes: list[Stored] = []
+        self.held: list[Fetched] = []
+        self.fetcher: Fetcher | None = None
+        self.look_at = float(WORTH_READING_BESIDE)
+
+    def write_ready(self) -> None:
+        """Write what has come by now, in batches, and begin the next list behind the last page."""
+        fetcher = self.fetcher or self._begin()
+        if fetcher is None:
+            return
+        is_last = not fetcher.is_busy
+        for fetched in fetcher.ready():
+            self._take(fetched)
+        if is_last:
+            self.write()
+            self.stop()
+
+    def finish(self) -> None:
+        """Write what is under way, to its end or to that of the slice."""
+        if self.fetcher is None:
+            return
+        for fetched in self.fetcher.coming():
+            self._take(fetched)
+            if self.work.is_over:
+                return
+        self.write()
+        self.stop()
+
+    def _take(self, fetched: Fetched | Split) -> None:
+        if isinstance(fetched, Split):
+            fetched.apply(self.lanes)
+        elif fetched.lane is None:
+            self.work.keep_lease()
+        else:
+            self.held.append(fetched)
+        if len(self.held) >= PAGES_A_BATCH:
+            self.write()
+
+    def write(self) -> None:
+        """Write the pages held back."""
+        if self.held:
+            write_held(self.work, self.walks[0], self.lanes, self.held, self._sift, self.phase)
+
+    def stop(self) -> None:
+        """End the threads; what they had not handed over is read again."""
+        if self.fetcher is not None:
+            self.fetcher.close(abort=self.fetcher.is_busy)
+            self.fetcher = None
+
+    @property
+    def _sift(self) -> Sift | None:
+        return keep_news if self.walks[0] is PAID_INVOICES else None
+
+    def _begin(self) -> Fetcher | None:
+        """Set threads to work on the next list that is not through; None when there is none, or not yet."""
+        walks = self.work.checkpoint["walks"]
+        while self.walks:
+            what = self.walks[0]
+            if what is PAID_INVOICES:
+                if not self._has_stretch():
+                    return None
+                self.lanes = walks[what.name]
+            else:
+                self.lanes = walks.setdefault(what.name, first_lanes())
+                if all(lane["done"] for lane in self.lanes):
+                    self.walks.pop(0)
+                    continue
+            self.fetcher = fetcher_of(self.work, what, self.lanes)
+            self.fetcher.start()
+            return self.fetcher
+        return None
+
+    def _has_stretch(self) -> bool:
+        """Whether there is something of the paid invoices to read, as far as can be said by now.
+
+        Customers that come later only make more pages pay, so what pays for those known is never too much.
+        """
+        lanes: list[Stored] = self.work.checkpoint["walks"].get(PAID_INVOICES.name, [])
+        if lanes and lanes[-1]["from"] is not None and not all(lane["done"] for lane in lanes):
+            return True
+        read = self.work.read
+        if read < self.look_at:
+            return False
+        self.look_at = read * LOOK_AGAIN
+        if not lanes:
+            if number_unsettled(self.work) < WORTH_READING_BESIDE:
+                return False
+            lanes = self.work.checkpoint["walks"].setdefault(PAID_INVOICES.name, [])
+        if lanes[-1:] and lanes[-1]["done"] and lanes[-1]["from"] is None:
+            self.walks.pop(0)  # everything there is was paged
+            return False
+        scale = max(1.0, self.work.run.expected / read)
+        found = next_stretch(self.work, lanes, keep_news, phase=self.phase, scale=scale)
+        if found:
+            self.look_at = 0.0  # the next stretch is looked for as soon as this one is through
+        return found
