@@ -18,7 +18,9 @@ from django.conf import settings
 
 from customers import stored_words
 from integrations.errors import ERRORS
+from integrations.stripe.api.permissions import PERMISSIONS
 from integrations.stripe.rules.receipt import WHY_ZERO
+from integrations.stripe.sync.phases import LABELS
 
 ROOT = Path(settings.BASE_DIR)
 LANGUAGES = [code for code, _name in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
@@ -177,6 +179,12 @@ def texts_of_rules() -> set[str]:
                 if text[:1].isupper() and text.endswith(".") and " " in text:
                     found.add(text)
     return found
+
+
+def test_what_a_run_says_of_itself_is_known_for_translation() -> None:
+    assert [label for label in LABELS.values() if not stored_words.knows(label)] == []
+    told = [text for one in PERMISSIONS for text in (one.label, one.why, one.without)]
+    assert [text for text in told if not stored_words.knows(text)] == []
 
 
 def test_what_rules_and_errors_store_is_known_for_translation() -> None:

@@ -140,8 +140,11 @@ def stale_sentence(billing: Billing) -> str:
     if not found.stale:
         return ""
     if found.as_of is None:
-        return _("%(reason)s.") % {"reason": found.reason}
-    return _("%(reason)s. The figures are from %(at)s.") % {"reason": found.reason, "at": wording.when(found.as_of)}
+        return _("%(reason)s.") % {"reason": translated(found.reason)}
+    return _("%(reason)s. The figures are from %(at)s.") % {
+        "reason": translated(found.reason),
+        "at": wording.when(found.as_of),
+    }
 
 
 def plan_more(billing: Billing) -> int:

@@ -21,7 +21,40 @@ ORIGINS = [
     _("Matching"),
     _("Reconnected"),
     _("Scope or options"),
+    _("Disconnected by %(who)s"),
     _("Exchange rate"),
+]
+
+PROGRESS = [
+    _("Following dates that have passed"),
+    _("Checking what is gone"),
+    _("Checking closed payments"),
+    _("Reading payments of open invoices"),
+    _("Reading payment intents"),
+    _("Checking closed invoices"),
+    _("Reading paid invoices"),
+    _("Reading invoices of single customers"),
+    _("Matching customers"),
+    _("Writing billing fields"),
+    _("Adding up the rest"),
+    _("Reading products"),
+    _("Reading prices"),
+    _("Reading coupons"),
+    _("Reading subscriptions"),
+    _("Reading customers"),
+    _("Reading open payments"),
+    _("Reading open invoices"),
+    _("Reading uncollectible invoices"),
+    _("Waiting for the worker"),
+    _("Starting"),
+]
+
+STALE = [
+    _("Stripe is disconnected"),
+    _("Stripe asks to be connected again"),
+    _("Stripe was never synced"),
+    _("No look at Stripe since then succeeded"),
+    _("Reading it from Stripe keeps failing"),
 ]
 
 RECEIPT_LABELS = [
@@ -32,6 +65,8 @@ RECEIPT_LABELS = [
     _("Too large"),
     _("Counts 0"),
     _("Tax"),
+    _("One-off price: never counts towards MRR"),
+    _("Metered: usage never counts towards MRR"),
 ]
 
 CHARGES = [
@@ -225,6 +260,19 @@ DETAILS = [
     _("That is no event."),
     _("It is nested too deeply."),
     _("An id is too long."),
+    _("Access was ended in Stripe."),
+    _("Nothing moved in %(number)s attempts."),
+    _("Our access is stored under an encryption key that this server does not have."),
+    _(
+        "More than %(number_most)s of %(number_all)s live subscriptions were missing from Stripe's list; "
+        "none was marked as ended."
+    ),
+    _("An object without a readable id came; nothing was marked as ended."),
+    _("The signing secret cannot be read here."),
+    _("The answer was not JSON."),
+    _("No complete answer from Stripe: %(kind)s"),
+    _("The body is larger than any event."),
+    _("The body did not arrive whole."),
     _("Stripe says: %(said)s."),
     _("Stripe sent no authorization code."),
     _("It was started elsewhere, or its answer came in before."),
@@ -234,7 +282,18 @@ DETAILS = [
 
 def register() -> None:
     """Let stored text be translated by these sentences; called once when the apps are ready."""
-    for sentences in (ORIGINS, RECEIPT_LABELS, CHARGES, DISCOUNTS, PROBLEMS, WHY_ZERO_SENTENCES, PAYING, DETAILS):
+    for sentences in (
+        ORIGINS,
+        PROGRESS,
+        STALE,
+        RECEIPT_LABELS,
+        CHARGES,
+        DISCOUNTS,
+        PROBLEMS,
+        WHY_ZERO_SENTENCES,
+        PAYING,
+        DETAILS,
+    ):
         stored_words.know(sentences)
     for permission in PERMISSIONS:
         stored_words.know([permission.label, permission.why, permission.without])

@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from customers import wording
 from customers.models import BillingFlag, Customer, Environment
 from customers.panels import ListBadges
+from customers.stored_words import translated
 from integrations.models import BillingSummary, Mode, StripeConnection, StripeCustomer, StripeSubscription
 from integrations.stripe.pages.presenters.billing import moment_of, what_is_left_out
 from integrations.stripe.sync.freshness import Freshness, freshness, is_failing
@@ -60,7 +61,7 @@ def _badges(
         else "",
         incomplete=_("Leaves out %(what)s") % {"what": left_out} if left_out else "",
         older_open=_older_open(summary),
-        stale=found.reason if found.stale else "",
+        stale=translated(found.reason) if found.stale else "",
         stale_since=found.as_of if found.stale else None,
         hint=_("Trial until %(day)s") % {"day": wording.day(trial)} if trial else "",
         plan_more=max(0, summary.live_subscriptions - 1) if summary else 0,
