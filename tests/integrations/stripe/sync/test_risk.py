@@ -13,7 +13,7 @@ from django.utils import timezone
 from customers import selectors
 from customers.models import Customer
 from integrations.models import StripeConnection, StripeCustomer
-from integrations.stripe.sync import connections, derive
+from integrations.stripe.sync import derive, disconnecting
 from tests.factories import (
     CustomerFactory,
     StripeConnectionFactory,
@@ -104,7 +104,7 @@ def test_the_clock_rolls_up_thirty_days_before_the_end(live: StripeConnection, a
 def test_cleared_billing_leaves_no_risk(live: StripeConnection, acme: Customer) -> None:
     ending(billed(live), SOON)
     derive_all(live)
-    connections.blank_billing([acme.pk])
+    disconnecting.blank_billing([acme.pk])
     assert risk(acme) == (None, "", None)
 
 
