@@ -136,9 +136,9 @@ def of_staging() -> str:
 @state(PAGE, "stale", "The figures are from", who=CSM, settings={"BUSINESS_HOURS": "Mon-Sun 0-24"})
 def stale() -> str:
     customer = billed()
-    StripeConnection.objects.update(
-        last_full_sync_at=timezone.now() - timedelta(days=3), last_look_at=timezone.now() - timedelta(days=3)
-    )
+    long_ago = timezone.now() - timedelta(days=3)
+    StripeConnection.objects.update(last_full_sync_at=long_ago, last_look_at=long_ago)
+    Customer.objects.update(billing_as_of=long_ago)
     return page(customer)
 
 
