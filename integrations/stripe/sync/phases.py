@@ -103,6 +103,7 @@ def page_paid_invoices(work: Work) -> bool:
     """Page paid invoices as far back as it pays."""
     if not skim_paid_invoices(work, lambda work: walk(work, PAID_INVOICES, keep_newest_of_unsettled)):
         return False
+    work.keep_lease(LONGEST_STATEMENT_SECONDS)
     drop_paid_of_nobody(work)
     return True
 
