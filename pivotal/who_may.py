@@ -151,7 +151,7 @@ _INTRODUCTION = (
 
 def _head(*columns: str) -> list[str]:
     names = [*columns, *(role.name for role in ROLES)]
-    return [f"| {' | '.join(names)} |", "|---" * len(columns) + "|:-:" * len(ROLES) + "|"]
+    return [f"| {' | '.join(names)} |", "|---" * len(columns) + "|---" * len(ROLES) + "|"]
 
 
 def _section(title: str, shown: Sequence[Page]) -> list[str]:

@@ -80,20 +80,25 @@ def visit(browser: Browser, live_server: LiveServer) -> Iterator[Visit]:
     assert not complaints
 
 
-@pytest.fixture(scope="session")
-def sandbox(django_db_setup: None, django_db_blocker: DjangoDbBlocker, live_server: LiveServer) -> Iterator[Running]:
-    """Stripe's place, one process for all browser tests.
+@pytest.fixture(scope="session", autouse=True)
+def _alone_with_the_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """At the end the test database is dropped, which nobody's connection may hold up.
 
-    It keeps connections to the web server open, behind each of which is one to the database; while they last, that
-    cannot be dropped.
+    Behind each connection that the browser or the sandbox keeps open to the web server is one to the database.
     """
-    with running() as started:
-        yield started
+    yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+@pytest.fixture(scope="session")
+def sandbox(_alone_with_the_database: None) -> Iterator[Running]:
+    """Stripe's place, one process for all browser tests."""
+    with running() as started:
+        yield started
 
 
 @pytest.fixture
