@@ -24,8 +24,8 @@ class DeliveriesMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer a delivery here; anything else goes on inwards."""
-        if not request.path_info.startswith(DELIVERIES):
+        """Answer a delivery here; anything else goes on inwards, a GET of the same address too."""
+        if request.method != "POST" or not request.path_info.startswith(DELIVERIES):
             return self._get_response(request)
         try:
             match = resolve(request.path_info)
