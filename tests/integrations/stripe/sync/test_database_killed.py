@@ -116,10 +116,6 @@ def test_a_worker_goes_on_with_its_run_when_the_server_is_back(desk: Desk, serve
         assert run.state == RunState.SUCCEEDED
         assert desk.state(run) == expected
 
-        server.kill()
-        worker.terminate()
-        assert worker.wait(timeout=60) == 0, "told to end while the server is away, it ends like any other time"
-
 
 def test_web_and_worker_are_there_again_with_the_server_and_nothing_told_is_lost(desk: Desk, server: OwnServer) -> None:
     assert sync(desk.connection).state == RunState.SUCCEEDED
@@ -152,8 +148,8 @@ def test_web_and_worker_are_there_again_with_the_server_and_nothing_told_is_lost
     assert [answer.status_code for answer in (*away, lost)] == [503, 503, 200, 503]
     assert "The database does not answer" in away[0].text
     assert command.returncode == 1
-    assert said.startswith("CommandError: The database does not answer (")
-    assert len(said.splitlines()) == 1
+    assert "CommandError: The database does not answer (" in said
+    assert "Traceback" not in said
     assert int(away[0].headers["Retry-After"]) > 0
     assert (back.status_code, back.url) == (200, here + "/customers/")
     assert StripeEvent.objects.filter(source="webhook").exists()
