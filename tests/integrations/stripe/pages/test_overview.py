@@ -54,7 +54,7 @@ def test_before_connecting_it_says_what_is_read_and_what_never_happens(admin: Cl
 
 
 def test_before_connecting_without_customers_it_says_so(admin: Client) -> None:
-    assert "there are no customers to match yet" in page(admin)
+    assert "There are no customers to match yet" in page(admin)
 
 
 def test_test_mode_speaks_of_staging_customers(admin: Client) -> None:
