@@ -47,6 +47,7 @@ KEPT: dict[str, str] = {
     "DecisionJob": "as its decision",
     "LastVisit": "as long as the person",
     "ExchangeRate": "for ever; nothing about anybody",
+    "RateConversion": "until its figures are converted; currencies and an id",
     "KeptFigures": "until they are taken anew; sums and counts only",
     "WorkerHeartbeat": "for ever; a line for each worker",
     "AuditEntry": "for ever: append-only",

@@ -31,7 +31,7 @@ from integrations.models.mirror import (
     StripeSubscription,
 )
 from integrations.models.notice import Notice, NoticeKind
-from integrations.models.rate import ExchangeRate, RateSource
+from integrations.models.rate import ExchangeRate, RateConversion, RateSource
 from integrations.models.run import RunKind, RunState, SeenId, SyncRun
 from integrations.models.scope import ScopeFilter, ScopeKind
 from integrations.models.summary import BillingSummary
@@ -65,6 +65,7 @@ __all__ = [
     "MonthlyReads",
     "Notice",
     "NoticeKind",
+    "RateConversion",
     "RateSource",
     "RunKind",
     "RunState",

@@ -1,8 +1,10 @@
 """Exchange rates: the ECB's reference rates and what admins enter for other currencies."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 
@@ -48,3 +50,24 @@ class ExchangeRate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.currency} {self.date}"
+
+
+class RateConversion(models.Model):
+    """Figures that are being converted again with new rates, in chunks by the worker.
+
+    ``currencies`` says which, and is empty for all but US dollars. ``reached`` is the last Stripe customer behind us;
+    the row goes with the last chunk.
+    """
+
+    connection = models.ForeignKey("integrations.StripeConnection", on_delete=models.CASCADE, related_name="+")
+    currencies = ArrayField(models.CharField(max_length=3, db_collation="C"), default=list, blank=True)
+    reached = models.CharField(max_length=255, db_collation="C", blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("conversion with new rates")
+        verbose_name_plural = _("conversions with new rates")
+
+    def __str__(self) -> str:
+        return f"conversion {self.pk}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.stripe.sync import (
-    announcements,
+    converting,
     decision_jobs,
     housekeeping,
     inbox,
@@ -23,6 +23,11 @@ def continue_run(run_id: int) -> None:
 def continue_decisions(job_id: int) -> None:
     """A decision about very many Stripe customers may go on."""
     decision_jobs.continue_job(job_id)
+
+
+def continue_conversion(conversion_id: int) -> None:
+    """What is billed in other currencies may be converted further."""
+    converting.continue_conversion(conversion_id)
 
 
 def drain_inbox(connection_id: int) -> None:
@@ -63,13 +68,3 @@ def prune() -> None:
 def refresh_rates() -> None:
     """Each day: newer exchange rates."""
     rates.refresh()
-
-
-def new_rates() -> None:
-    """A new set of exchange rates: what is not billed in US dollars is converted again."""
-    announcements.convert_again()
-
-
-def new_rate(currency: str) -> None:
-    """A rate that an admin entered, changed or deleted: what is billed in its currency is converted again."""
-    announcements.convert_again([currency])

@@ -122,7 +122,7 @@ def test_a_page_of_anything_is_stored_and_rolled_up(values: list[Any], live: Str
     store.write(live.pk, batch)
     stored = StripeSubscription.objects.filter(connection=live).count()
     assert stored + len(batch.problems) >= 1
-    derive.rematch(live, everything=True)
+    derive.rematch_all(live)
 
 
 def test_the_objects_that_are_changed_are_good_to_begin_with() -> None:

@@ -64,7 +64,7 @@ def test_a_signing_secret_is_recorded_without_itself() -> None:
 def test_a_decision_and_its_undo_are_recorded_and_a_preview_is_not() -> None:
     staff, live = StaffFactory(username="stef"), ConnectionFactory()
     customer, rows = group(live, 2)
-    derive.rematch(live, everything=True)
+    derive.rematch_all(live)
     ids = [row.stripe_id for row in rows]
 
     def keep() -> list[Decided]:

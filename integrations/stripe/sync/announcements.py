@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from django.db import transaction
-from django_q.tasks import async_task
-
 from integrations.models import ConnectionState, ExchangeRate, StripeConnection
-from integrations.stripe.sync import derive
-
-NEW_RATE = "integrations.stripe.tasks.new_rate"
+from integrations.stripe.sync import derive, rates
 
 
 def on_customers_changed(
@@ -30,14 +25,7 @@ def on_rate_changed(sender: Any, *, instance: ExchangeRate, **kw: Any) -> None:
 
     Thousands of customers may be billed in it, so nobody waits for them at a form (docs/rules.md section 4.11).
     """
-    currency = instance.currency
-    transaction.on_commit(lambda: async_task(NEW_RATE, currency))
-
-
-def convert_again(currencies: Collection[str] | None = None) -> None:
-    """Convert again what is billed in these currencies, or in any, in every connection: rates are the workspace's."""
-    for connection in connected():
-        derive.rates_changed(connection, currencies)
+    rates.ask_to_convert(instance.currency)
 
 
 def connected() -> Iterable[StripeConnection]:

@@ -140,7 +140,7 @@ def store_access(
     notices.over(locked, NoticeKind.REAUTHORIZE)
     if mirrored:
         # What changed on our side while nothing was matched: edits, decisions, cleared fields.
-        derive.rematch(locked, everything=True, origin="Reconnected")
+        derive.rematch_all(locked, origin="Reconnected")
     parked = runs.active(locked)
     if parked is not None:
         runs.enqueue(parked.pk)

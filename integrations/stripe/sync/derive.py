@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TypeVar
 
 from django.db import connection as database
 from django.db import transaction
@@ -28,14 +27,12 @@ from integrations.models import (
 )
 from integrations.stripe.rules.money import Rates
 from integrations.stripe.sync import issues, kept, match, rates
+from integrations.stripe.sync.chunked import in_chunks, walk
 from integrations.stripe.sync.clock import DatabaseClock
 from integrations.stripe.sync.contributions import Contributions
 from integrations.stripe.sync.rollup import SOURCE, Rollup
 
 LOCK_SPACE = 0x5354  # "ST": keeps our advisory locks apart from anybody else's
-CHUNK = 1000
-
-T = TypeVar("T", int, str)
 
 
 @contextmanager
@@ -54,30 +51,38 @@ def rematch(
     domains: frozenset[str] = frozenset(),
     customer_ids: frozenset[int] = frozenset(),
     stripe_ids: frozenset[str] = frozenset(),
-    everything: bool = False,
     decided: bool = False,
     origin: str = "Stripe",
 ) -> dict[int, list[str]]:
     """Match again what these domains, customers or Stripe customers concern, and roll up whoever that touches.
 
-    Returns the names of the changed fields by Pivotal customer. A scope or an option concerns ``everything``;
-    ``decided`` says that people on our side caused it. Before the first run has written customers nothing is rolled
-    up: they wait for it.
+    Returns the names of the changed fields by Pivotal customer. ``decided`` says that people on our side caused it.
+    Before the first run has written customers nothing is rolled up: they wait for it.
     """
-    subset = None if everything else match.Subset(domains, customer_ids, stripe_ids)
     changed: dict[int, list[str]] = {}
     with lock(connection):
-        touched = match.rematch(connection, subset) | customer_ids
+        touched = match.rematch(connection, match.Subset(domains, customer_ids, stripe_ids)) | customer_ids
         kept.forget(connection)
         if not has_written(connection):
             return changed
-        if everything:
-            touched |= set(customers_of(connection).values_list("pk", flat=True))
         rollup = Rollup(connection, now=DatabaseClock().now(), origin=origin, decided=decided)
-        for ids in chunks(touched):
+        for ids in in_chunks(touched):
             changed |= rollup.roll_up(ids)
     issues.sync_warnings(connection)
     return changed
+
+
+def rematch_all(connection: StripeConnection, *, decided: bool = False, origin: str = "Stripe") -> None:
+    """Match everybody again and roll up every customer of the connection: what a scope or an option concerns."""
+    with lock(connection):
+        match.rematch_all(connection)
+        kept.forget(connection)
+        if not has_written(connection):
+            return
+        rollup = Rollup(connection, now=DatabaseClock().now(), origin=origin, decided=decided)
+        for ids in walk(customers_of(connection), "pk"):
+            rollup.roll_up(ids)
+    issues.sync_warnings(connection)
 
 
 def refreshed(
@@ -121,7 +126,7 @@ def customers_of(connection: StripeConnection) -> QuerySet[Customer]:
 def attached_chunk(connection: StripeConnection, *, after: int, rates: Rates, now: datetime) -> int | None:
     """Contributions and roll-up of the next Pivotal customers behind ``after``; the last id, None at the end."""
     with lock(connection):
-        ids = list(customers_of(connection).filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:CHUNK])
+        ids: list[int] = next(walk(customers_of(connection).filter(pk__gt=after), "pk"), [])
         if not ids:
             return None
         changes = Contributions(connection, rates=rates, now=now).compute(on_customers(connection, ids))
@@ -141,7 +146,7 @@ def figures_chunk(
         rows = StripeCustomer.objects.filter(Exists(subscribed), connection=connection, stripe_id__gt=after)
         if not attached_too:
             rows = rows.filter(customer__isnull=True)
-        ids = list(rows.order_by("stripe_id").values_list("stripe_id", flat=True)[:CHUNK])
+        ids: list[str] = next(walk(rows, "stripe_id"), [])
         if not ids:
             return None
         Contributions(connection, rates=rates, now=now).compute(ids)
@@ -157,64 +162,55 @@ def due_of(connection: StripeConnection, *, now: datetime) -> QuerySet[Customer]
     return customers_of(connection).filter(Q(next_change_at__lte=now) | unknown)
 
 
-def clock_ticked(connection: StripeConnection, *, now: datetime | None = None) -> dict[int, list[str]]:
-    """Recompute what the clock alone has changed, from the mirror; returns the changed fields by Pivotal customer.
+def clock_ticked(connection: StripeConnection, *, now: datetime | None = None) -> int:
+    """Recompute what the clock alone has changed, from the mirror; returns how many Pivotal customers that moved.
 
     ``now`` is database time when not said. First the customers whose moment has come; then subscriptions that no
     customer shows, unmatched ones and those out of scope, since lists say what is at stake there.
     """
     now = now or DatabaseClock().now()
-    due = list(due_of(connection, now=now).values_list("pk", flat=True))
-    subscriptions = StripeSubscription.objects.filter(connection=connection, next_change_at__lte=now)
-    if not due and not subscriptions.exists():
-        return {}
-    current = rates.load()
-    changed: dict[int, list[str]] = {}
-    for ids in chunks(due):
+    current: Rates | None = None
+    moved = 0
+    for ids in walk(due_of(connection, now=now), "pk"):
+        current = current or rates.load()
         with lock(connection):
             changes = Contributions(connection, rates=current, now=now).compute(on_customers(connection, ids))
             rollup = Rollup(connection, now=now, origin="Stripe, by date", actor_type=Activity.ActorType.CLOCK)
-            changed |= rollup.roll_up(ids, changes=changes)
-    for stripe_ids in chunks(set(subscriptions.values_list("customer_id", flat=True))):
+            moved += len(rollup.roll_up(ids, changes=changes))
+    subscriptions = StripeSubscription.objects.filter(connection=connection, next_change_at__lte=now)
+    for stripe_ids in walk(subscriptions.distinct(), "customer_id"):
+        current = current or rates.load()
         with lock(connection):
             Contributions(connection, rates=current, now=now).compute(stripe_ids)
-    issues.sync_warnings(connection)
-    return changed
+    if current is not None:
+        issues.sync_warnings(connection)
+    return moved
 
 
-def rates_changed(connection: StripeConnection, currencies: Collection[str] | None = None) -> dict[int, list[str]]:
-    """Convert again what is billed in these currencies, or in any; returns the changed fields by Pivotal customer."""
-    now, current = DatabaseClock().now(), rates.load()
-    billed = StripeSubscription.objects.filter(connection=connection).exclude(currency="usd")
-    if currencies is not None:
-        billed = billed.filter(currency__in=currencies)
-    concerned = StripeCustomer.objects.filter(
-        connection=connection, stripe_id__in=billed.values("customer_id")
-    ).values_list("stripe_id", "customer_id")
-    unattached = {stripe_id for stripe_id, customer_id in concerned if customer_id is None}
-    attached = {customer_id for _stripe_id, customer_id in concerned if customer_id is not None}
-    changed: dict[int, list[str]] = {}
-    for stripe_ids in chunks(unattached):
-        with lock(connection):
-            Contributions(connection, rates=current, now=now).compute(stripe_ids)
-    for ids in chunks(attached):
-        with lock(connection):
-            changes = Contributions(connection, rates=current, now=now).compute(on_customers(connection, ids))
-            if has_written(connection):
-                rollup = Rollup(connection, now=now, origin="Exchange rate")
-                changed |= rollup.roll_up(ids, changes=changes)
-    issues.sync_warnings(connection)
-    return changed
+def converted_chunk(
+    connection: StripeConnection, *, after: str, currencies: Collection[str], rates: Rates, now: datetime
+) -> str | None:
+    """Convert again what the next Stripe customers behind ``after`` are billed in these currencies, or in any.
+
+    Returns the last id, None at the end. All that shares a Pivotal customer with them is computed along, so that a
+    header moves once.
+    """
+    with lock(connection):
+        billed = StripeSubscription.objects.filter(connection=connection, customer_id__gt=after).exclude(currency="usd")
+        if currencies:
+            billed = billed.filter(currency__in=currencies)
+        ids: list[str] = next(walk(billed.distinct(), "customer_id"), [])
+        if not ids:
+            return None
+        attached = match.attached_customers(connection, ids)
+        concerned = {*ids, *on_customers(connection, attached)}
+        changes = Contributions(connection, rates=rates, now=now).compute(concerned)
+        if has_written(connection):
+            Rollup(connection, now=now, origin="Exchange rate").roll_up(attached, changes=changes)
+        return ids[-1]
 
 
 def on_customers(connection: StripeConnection, customer_ids: Iterable[int]) -> list[str]:
     """The Stripe customers that are on these Pivotal customers."""
     rows = StripeCustomer.objects.filter(connection=connection, customer_id__any=list(customer_ids))
     return list(rows.values_list("stripe_id", flat=True))
-
-
-def chunks(values: Iterable[T]) -> Iterator[list[T]]:
-    """The values in order, as many at a time as one statement takes."""
-    ordered = sorted(values)
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]

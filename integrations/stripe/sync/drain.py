@@ -15,6 +15,7 @@ from integrations.stripe.api.objects import Invoice
 from integrations.stripe.api.permissions import read_account
 from integrations.stripe.api.query import object_path
 from integrations.stripe.sync import catalog_changes, connections, derive, dirty, runs
+from integrations.stripe.sync.chunked import in_chunks
 from integrations.stripe.sync.dirty import Dirty
 from integrations.stripe.sync.drain_slice import DrainResult, DrainSlice
 from integrations.stripe.sync.looks import Look, looks_at, missing_catalog, named_by
@@ -94,7 +95,7 @@ class Drain(DrainSlice):
         if len(concerned) > MOST_CONCERNED and self._leave_to_a_run():
             self.stop.set()
             return
-        for ids in derive.chunks(concerned):
+        for ids in in_chunks(concerned):
             self.result.by_customer |= derive.refreshed(self.connection, ids, as_of=None)
             self.keep()
         self.result.changed = len(self.result.by_customer)

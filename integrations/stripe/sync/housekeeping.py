@@ -21,20 +21,22 @@ from integrations.models import (
     WorkerHeartbeat,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import decision_jobs, derive, inbox, runs, tokens
+from integrations.stripe.sync import converting, decision_jobs, derive, inbox, runs, tokens
 
 KEPT_EVENTS = timedelta(days=32)  # Stripe lists and delivers events for 30 days: one that comes again must be known
 CHUNK = 5_000
 
 
 def watchdog() -> None:
-    """Queue again the runs and decision jobs nobody works on, wake inboxes: lost tasks, killed workers, retries."""
+    """Queue again the runs, jobs and conversions nobody works on, wake inboxes: lost tasks, killed workers, retries."""
     WorkerHeartbeat.objects.beat()
     tokens.check_readable()
     for run_id in runs.unattended():
         runs.enqueue(run_id)
     for job_id in decision_jobs.unattended():
         decision_jobs.enqueue(job_id)
+    for conversion_id in converting.unattended():
+        converting.enqueue(conversion_id)
     inbox.wake_due()
 
 

@@ -16,7 +16,7 @@ from django.db import connection as database
 from django.db import transaction
 from django.db.models import Q
 
-from customers.domains import is_personal
+from customers.domains import PERSONAL_DOMAINS, is_personal
 from customers.models import PersonalDomain
 from integrations.models import MatchState, StripeConnection, StripeCustomer
 from integrations.stripe.sync import match_sql
@@ -117,15 +117,12 @@ def parameters(connection: StripeConnection, options: Options) -> dict[str, Any]
 
 
 @contextmanager
-def set_wise(everybody: bool = True) -> Iterator[None]:
+def set_wise() -> Iterator[None]:
     """A block of statements about everybody, planned without nested loops.
 
     The planner knows nothing about what a common table expression holds, and its statistics of the match columns are
     those from before the first match. Once it takes an input of thousands for one row, a nested loop is quadratic.
     """
-    if not everybody:
-        yield
-        return
     with transaction.atomic(), database.cursor() as cursor:
         cursor.execute("SELECT current_setting('enable_nestloop'), set_config('enable_nestloop', 'off', TRUE)")
         before = cursor.fetchone()[0]
@@ -133,51 +130,56 @@ def set_wise(everybody: bool = True) -> Iterator[None]:
         cursor.execute("SELECT set_config('enable_nestloop', %s, TRUE)", [before])
 
 
-def rematch(connection: StripeConnection, subset: Subset | None = None) -> set[int]:
-    """Match again, all or a subset; returns the Pivotal customers that something left, joined, or was flagged on.
+def rematch_all(connection: StripeConnection) -> None:
+    """Match everybody again. Nobody is told whom that moved: all of them would not fit into memory."""
+    classify(connection)
+    options = Options.of(connection)
+    values = parameters(connection, options)
+    with set_wise(), database.cursor() as cursor:
+        cursor.execute(verdicts_sql(options) + match_sql.APPLY, values)
+        cursor.execute(flags_sql(), values)
+
+
+def rematch(connection: StripeConnection, subset: Subset) -> set[int]:
+    """Match a subset again; returns the Pivotal customers that something left, joined, or was flagged on.
 
     Whole groups get their flags anew, also the members outside the subset.
     """
-    classify(connection, None if subset is None else subset.domains)
+    classify(connection, subset.domains)
     options = Options.of(connection)
     values = parameters(connection, options)
-    everybody = subset is None
     touched: set[int] = set()
-    with database.cursor() as cursor, set_wise(everybody):
-        if subset is not None:
-            cursor.execute(match_sql.CONCERNED, {**values, **subset.parameters})
-            values["ids"] = [row_id for (row_id,) in cursor.fetchall()]
-            if not values["ids"]:
-                return touched
-        cursor.execute(verdicts_sql(options, everybody=everybody) + match_sql.APPLY, values)
+    with database.cursor() as cursor:
+        cursor.execute(match_sql.CONCERNED, {**values, **subset.parameters})
+        values["ids"] = [row_id for (row_id,) in cursor.fetchall()]
+        if not values["ids"]:
+            return touched
+        cursor.execute(verdicts_sql(options, everybody=False) + match_sql.APPLY + match_sql.APPLIED, values)
         for pair in cursor.fetchall():
             touched |= {customer_id for customer_id in pair if customer_id is not None}
-        if subset is not None:
-            cursor.execute(match_sql.GROUPS_OF, {**values, "touched": sorted(touched)})
-            values["ids"] = [row_id for (row_id,) in cursor.fetchall()]
-        placed = match_sql.PLACED.format(candidate="TRUE" if everybody else "sc.id = ANY(%(ids)s::bigint[])")
-        flags = f"{owners_sql(everybody=everybody)}, {placed}, {match_sql.FLAGS}{match_sql.APPLY_FLAGS}"
-        cursor.execute(flags, values)
+        cursor.execute(match_sql.GROUPS_OF, {**values, "touched": sorted(touched)})
+        values["ids"] = [row_id for (row_id,) in cursor.fetchall()]
+        cursor.execute(flags_sql(everybody=False) + match_sql.FLAGGED, values)
         touched |= {customer_id for (customer_id,) in cursor.fetchall() if customer_id is not None}
     return touched
 
 
-def classify(connection: StripeConnection, domains: Iterable[str] | None) -> int:
-    """Bring ``personal`` in line with today's list, for these e-mail domains or for all; returns the rows changed."""
+def flags_sql(*, everybody: bool = True) -> str:
+    """The statement that writes the flags anew; of those of ``ids`` alone unless ``everybody``."""
+    placed = match_sql.PLACED.format(candidate="TRUE" if everybody else "sc.id = ANY(%(ids)s::bigint[])")
+    return f"{owners_sql(everybody=everybody)}, {placed}, {match_sql.FLAGS}{match_sql.APPLY_FLAGS}"
+
+
+def classify(connection: StripeConnection, domains: Iterable[str] | None = None) -> None:
+    """Bring ``personal`` in line with today's list, for these e-mail domains or for all."""
     overrides = PersonalDomain.objects.overrides()
-    customers = StripeCustomer.objects.filter(connection=connection)
-    known = customers.exclude(email_domain="").order_by()
+    asked = PERSONAL_DOMAINS | overrides["added"] if domains is None else domains
+    personal = [domain for domain in asked if is_personal(domain, **overrides)]
+    known = StripeCustomer.objects.filter(connection=connection).exclude(email_domain="")
     if domains is not None:
         known = known.filter(email_domain__in=list(domains))
-    wrong: dict[bool, list[str]] = {True: [], False: []}
-    for domain, personal in known.values_list("email_domain", "personal").distinct():
-        if is_personal(domain, **overrides) != personal:
-            wrong[personal].append(domain)
-    return sum(
-        customers.filter(email_domain__in=found, personal=personal).update(personal=not personal)
-        for personal, found in wrong.items()
-        if found
-    )
+    known.filter(personal=False, email_domain__any=personal).update(personal=True)
+    known.filter(personal=True).exclude(email_domain__any=personal).update(personal=False)
 
 
 def attached_customers(connection: StripeConnection, stripe_ids: Iterable[str]) -> set[int]:

@@ -130,8 +130,8 @@ UPDATE integrations_stripecustomer AS sc
 SET standing = changed.standing, match_state = changed.match_state, match_reason = changed.match_reason,
     customer_id = changed.customer_id, winner = changed.winner
 FROM changed WHERE sc.id = changed.id
-RETURNING changed.old_customer_id, changed.customer_id
 """
+APPLIED = "RETURNING changed.old_customer_id, changed.customer_id"
 
 PLACED = """
 placed AS (
@@ -188,8 +188,8 @@ SET ambiguous_kind = flagged.kind,
     ambiguous_since = CASE WHEN flagged.kind = '' THEN NULL
                            WHEN sc.ambiguous_kind = '' THEN clock_timestamp() ELSE sc.ambiguous_since END
 FROM flagged WHERE sc.id = flagged.id AND sc.ambiguous_kind <> flagged.kind
-RETURNING flagged.customer_id
 """
+FLAGGED = "RETURNING flagged.customer_id"
 
 # A decision moves what it names; a winner that comes or goes moves its losers. A pin to a customer that was deleted has
 # lost its target by the time anybody hears of it.

@@ -175,10 +175,10 @@ def match_all(work: Work) -> bool:
     with work.fenced(), derive.lock(connection):
         connection.refresh_from_db(fields=["match_personal_emails", "billing_signal_only"])
         prices.carry(connection, since=work.began)  # what an event said of a price while the pages were being read
-        match.rematch(connection)
+        match.rematch_all(connection)
         if not work.is_preview and not connection.billing_signal_only and not work.checkpoint.get("incomplete"):
             customers_from_stripe.create(connection)
-            match.rematch(connection)
+            match.rematch_all(connection)
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,11 +13,11 @@ from django.db import transaction
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from integrations.models import ExchangeRate, RateSource
+from integrations.models import ConnectionState, ExchangeRate, RateConversion, RateSource, StripeConnection
 from integrations.stripe.rules.money import OLD_AFTER_DAYS, Rate, Rates, cross_rate
 from integrations.stripe.sync import ecb
 
-NEW_RATES = "integrations.stripe.tasks.new_rates"
+CONVERT = "integrations.stripe.tasks.continue_conversion"
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +88,19 @@ def store(found: ecb.RateSet) -> bool:
             ignore_conflicts=True,
         )
         if newest is not None:
-            transaction.on_commit(lambda: async_task(NEW_RATES))
+            ask_to_convert()
     return True
+
+
+def ask_to_convert(*currencies: str) -> None:
+    """Have the worker convert again what is billed in these currencies, or in any, in every connection.
+
+    Only a disconnected connection leaves everything as it is. What is asked for is written down, so that the watchdog
+    finds it should the task be lost.
+    """
+    for connection in StripeConnection.objects.exclude(state=ConnectionState.DISCONNECTED).order_by("pk"):
+        asked = RateConversion.objects.create(connection=connection, currencies=list(currencies))
+        transaction.on_commit(partial(async_task, CONVERT, asked.pk))
 
 
 def newest_date() -> datetime.date | None:

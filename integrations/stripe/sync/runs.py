@@ -34,6 +34,7 @@ from integrations.models import (
 )
 from integrations.models.run import ACTIVE_STATES
 from integrations.stripe.sync import (
+    converting,
     counts,
     decision_jobs,
     dirty,
@@ -142,7 +143,7 @@ def is_parked(run: SyncRun) -> bool:
 
 def work_is_due() -> bool:
     """Whether a worker would have something to do now."""
-    return bool(unattended() or decision_jobs.unattended() or dirty.connections_due())
+    return bool(unattended() or decision_jobs.unattended() or converting.unattended() or dirty.connections_due())
 
 
 def continue_run(run_id: int, *, queue: bool = True, on_commit: Callable[[], None] | None = None) -> bool:

@@ -204,7 +204,7 @@ def save_options(
 def apply(connection: StripeConnection) -> None:
     """Match and roll up everything again; a disconnected connection waits until it is connected."""
     if connection.state != ConnectionState.DISCONNECTED:
-        derive.rematch(connection, everything=True, decided=True, origin="Scope or options")
+        derive.rematch_all(connection, decided=True, origin="Scope or options")
 
 
 def preview(

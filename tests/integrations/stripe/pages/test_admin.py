@@ -110,7 +110,7 @@ def test_a_rate_says_what_follows_and_waits_for_nobody(client: Client, django_ca
             reverse("admin:integrations_exchangerate_delete", args=[ExchangeRate.objects.get().pk]), {"post": "yes"}
         )
     assert "What is billed in NGN is being converted again" in client.get(reverse("admin:index")).content.decode()
-    assert work_off() == ["new_rate", "new_rate"]
+    assert work_off() == ["continue_conversion", "continue_conversion"]
 
 
 @pytest.mark.parametrize(("entered", "is_taken"), [("0.75", False), ("1.3", True), ("3.1", False)])

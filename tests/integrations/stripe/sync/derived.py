@@ -14,7 +14,7 @@ def derive_all(connection: StripeConnection, *, now: datetime | None = None) -> 
     """Match everybody and bring every figure up to date, as the last phases of a run."""
     moment, current = now or timezone.now(), rates.load()
     with derive.lock(connection):
-        match.rematch(connection)
+        match.rematch_all(connection)
     cursor: int | None = 0
     while cursor is not None:
         cursor = derive.attached_chunk(connection, after=cursor, rates=current, now=moment)

@@ -220,7 +220,7 @@ def test_news_replaces_the_rates_and_reaches_the_figures(
     answer = Answer(zipped(table(f"{datetime.datetime.now(tz=datetime.UTC):%d %B %Y}", USD="2.5", GBP="0.5")))
     with ecb_answering(settings, answer), django_capture_on_commit_callbacks(execute=True):
         tasks.refresh_rates()
-    assert work_off() == ["new_rates"]
+    assert work_off() == ["continue_conversion"]
 
     customer.refresh_from_db()
     assert customer.mrr == Decimal(500)

@@ -416,10 +416,14 @@ def test_time_that_passes_moves_figures_from_the_mirror_without_stripe(account: 
     repeating, sent = customer("repeating"), customer("invoice-sent")
     account.reset_requests()
 
-    assert derive.clock_ticked(live, now=midnight + timedelta(days=5, seconds=-1)) == {}
-    assert derive.clock_ticked(live, now=midnight + timedelta(days=5)) == {sent.pk: ["payment_status"]}
-    assert derive.clock_ticked(live, now=midnight + timedelta(days=20)) == {repeating.pk: ["mrr"]}
-    assert derive.clock_ticked(live, now=midnight + timedelta(days=999)) == {}
+    assert derive.clock_ticked(live, now=midnight + timedelta(days=5, seconds=-1)) == 0
+    assert derive.clock_ticked(live, now=midnight + timedelta(days=5)) == 1
+    sent.refresh_from_db()
+    assert sent.payment_status == "past_due"
+    assert derive.clock_ticked(live, now=midnight + timedelta(days=20)) == 1
+    repeating.refresh_from_db()
+    assert repeating.mrr == Decimal("100.00")
+    assert derive.clock_ticked(live, now=midnight + timedelta(days=999)) == 0
 
     assert (customer("repeating").mrr, customer("invoice-sent").payment_status) == (Decimal("100.00"), "past_due")
     assert not Customer.objects.filter(next_change_at__isnull=False).exists()

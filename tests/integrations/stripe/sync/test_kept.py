@@ -50,7 +50,7 @@ def test_what_is_written_all_the_time_is_shown_a_little_later(
 
 def test_what_a_person_did_is_shown_at_once(connection: StripeConnection) -> None:
     shown(connection, 1), shown(connection, 2)
-    derive.rematch(connection, everything=True, decided=True)
+    derive.rematch_all(connection, decided=True)
 
     assert shown(connection, 3) == 3
 

@@ -107,7 +107,7 @@ def test_an_email_leads_to_a_customer_or_to_a_reason(
         let_personal_in(live)
     row = subscriber(email, live)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert outcome(row) == (state, reason, customer)
 
@@ -118,7 +118,7 @@ def test_a_whole_address_goes_before_the_domain(live: StripeConnection) -> None:
     CustomerFactory(name="Jane", domain="jane@gmail.com")
     jane, john = subscriber("jane@gmail.com", live), subscriber("john@gmail.com", live)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert [outcome(jane)[2], outcome(john)[2]] == ["Jane", "Post"]
     assert flags(jane, john) == ["", ""]
@@ -130,7 +130,7 @@ def test_a_deleted_stripe_customer_is_skipped_unless_pinned(live: StripeConnecti
     pinned = subscriber("b@acme.com", live, deleted=True)
     decide(DecisionKind.PIN, {pinned: PINNED}, to=acme)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert outcome(gone) == ("skipped", "deleted", "")
     assert outcome(pinned) == ("matched", "pinned", "Acme")
@@ -153,7 +153,7 @@ def test_of_several_customers_with_a_domain_the_first_that_is_not_churned_gets_i
         CustomerFactory(name=name, domain="acme.com", status=status)
     row = subscriber("a@acme.com", live)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert outcome(row)[2] == expected
 
@@ -163,7 +163,7 @@ def test_a_customer_without_a_subscription_in_scope_is_not_considered(live: Stri
     ScopeFilter.objects.create(connection=live, kind="lookup_key", value="enterprise")
     row = subscriber("a@acme.com", live)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert outcome(row) == ("", "", "")
 
@@ -172,7 +172,7 @@ def test_one_with_ended_subscriptions_alone_is_attached_and_never_ambiguous(live
     CustomerFactory(name="Acme", domain="acme.com")
     running, ended = subscriber("a@acme.com", live), subscriber("b@acme.com", live, status="canceled")
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert outcome(ended) == ("matched", "domain", "Acme")
     assert (ended.standing, flags(running, ended)) == ("ended", ["", ""])
@@ -186,8 +186,8 @@ def test_equal_stripe_ids_of_live_and_test_mode_stay_apart(live: StripeConnectio
     in_test = subscriber("a@acme.com", test, stripe_id="cus_same")
     decide(DecisionKind.IGNORE, {in_test: IGNORED})
 
-    match.rematch(live)
-    match.rematch(test)
+    match.rematch_all(live)
+    match.rematch_all(test)
 
     assert outcome(in_live) == ("matched", "domain", "Real")
     assert outcome(in_test) == ("skipped", "ignored", "")
@@ -200,7 +200,7 @@ def test_two_stripe_customers_on_one_customer_are_ambiguous(live: StripeConnecti
     CustomerFactory(domain="acme.com")
     rows = [subscriber("a@acme.com", live), subscriber("b@acme.com", live)]
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert flags(*rows) == ["shared_domain", "shared_domain"]
 
@@ -210,7 +210,7 @@ def test_a_domain_on_two_customers_is_ambiguous_whoever_got_it(live: StripeConne
     CustomerDomainFactory(customer=CustomerFactory(domain="umbrella.com"), domain="acme.com")
     row = subscriber("a@acme.com", live)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert flags(row) == ["several_customers"]
 
@@ -221,7 +221,7 @@ def test_an_address_on_two_customers_is_ambiguous(live: StripeConnection) -> Non
     CustomerFactory(domain="jane@gmail.com")
     row = subscriber("jane@gmail.com", live)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert flags(row) == ["several_customers"]
 
@@ -232,7 +232,7 @@ def test_a_domain_on_two_customers_does_not_flag_who_joined_by_the_whole_address
         CustomerFactory(domain=domain)
     row = subscriber("jane@gmail.com", live)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert flags(row) == [""]
 
@@ -242,7 +242,7 @@ def test_an_archived_customer_makes_nothing_ambiguous(live: StripeConnection) ->
     CustomerFactory(domain="acme.com", status=Status.ARCHIVED)
     row = subscriber("a@acme.com", live)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert flags(row) == [""]
 
@@ -251,11 +251,11 @@ def test_the_moment_a_flag_was_raised_survives_another_match(live: StripeConnect
     CustomerFactory(domain="acme.com")
     row = subscriber("a@acme.com", live)
     subscriber("b@acme.com", live)
-    match.rematch(live)
+    match.rematch_all(live)
     row.refresh_from_db()
     raised = row.ambiguous_since
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     row.refresh_from_db()
     assert row.ambiguous_since == raised is not None
@@ -277,7 +277,7 @@ Pair = tuple[Customer, StripeCustomer, StripeCustomer]
 def test_keep_merged_clears_the_flag_until_a_newcomer_joins(live: StripeConnection, pair: Pair) -> None:
     acme, first, second = pair
     decide(DecisionKind.KEEP_MERGED, {first: ACKNOWLEDGED, second: ACKNOWLEDGED}, on=[acme])
-    match.rematch(live)
+    match.rematch_all(live)
     assert flags(first, second) == ["", ""]
 
     newcomer = subscriber("c@acme.com", live)
@@ -292,7 +292,7 @@ def test_keep_merged_clears_the_flag_of_every_smaller_set(live: StripeConnection
     decide(DecisionKind.KEEP_MERGED, dict.fromkeys((first, second, third), ACKNOWLEDGED), on=[acme])
     end(third)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert flags(first, second) == ["", ""]
 
@@ -300,7 +300,7 @@ def test_keep_merged_clears_the_flag_of_every_smaller_set(live: StripeConnection
 def test_undoing_keep_merged_raises_the_flag_again(live: StripeConnection, pair: Pair) -> None:
     acme, first, second = pair
     decision = decide(DecisionKind.KEEP_MERGED, {first: ACKNOWLEDGED, second: ACKNOWLEDGED}, on=[acme])
-    match.rematch(live)
+    match.rematch_all(live)
 
     undo(decision)
     match.rematch(live, match.Subset(stripe_ids=frozenset({first.stripe_id})))
@@ -314,7 +314,7 @@ def test_a_group_that_moves_to_another_customer_stays_acknowledged(live: StripeC
     acme.delete()
     CustomerFactory(name="New Acme", domain="acme.com")
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert (outcome(first)[2], flags(first, second)) == ("New Acme", ["", ""])
 
@@ -323,7 +323,7 @@ def test_of_a_winner_and_its_losers_the_losers_are_skipped(live: StripeConnectio
     acme, first, second = pair
     decide(DecisionKind.WINNER, {first: WINS, second: LOSES}, on=[acme])
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert outcome(first) == ("matched", "domain", "Acme")
     assert outcome(second) == ("skipped", "ignored", "")
@@ -335,7 +335,7 @@ def test_a_newcomer_beside_a_winner_raises_the_flag(live: StripeConnection, pair
     decide(DecisionKind.WINNER, {first: WINS, second: LOSES}, on=[acme])
     newcomer = subscriber("c@acme.com", live)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert flags(first, second, newcomer) == ["shared_domain", "", "shared_domain"]
 
@@ -343,7 +343,7 @@ def test_a_newcomer_beside_a_winner_raises_the_flag(live: StripeConnection, pair
 def test_when_the_winners_billing_ends_the_flag_returns_on_the_loser(live: StripeConnection, pair: Pair) -> None:
     acme, first, second = pair
     decide(DecisionKind.WINNER, {first: WINS, second: LOSES}, on=[acme])
-    match.rematch(live)
+    match.rematch_all(live)
     end(first)
 
     touched = match.rematch(live, match.Subset(stripe_ids=frozenset({first.stripe_id})))
@@ -359,7 +359,7 @@ def test_a_loser_goes_by_its_newest_decision_alone(live: StripeConnection, pair:
     decide(DecisionKind.WINNER, {third: WINS, second: LOSES}, on=[acme])
     end(first)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert (outcome(second), flags(second)) == (("skipped", "ignored", ""), [""])
 
@@ -372,7 +372,7 @@ def test_a_later_decision_about_the_winner_alone_leaves_its_losers_where_they_ar
     decide(DecisionKind.WINNER, {first: WINS, second: LOSES}, on=[acme])
     decide(DecisionKind.KEEP_MERGED, {first: ACKNOWLEDGED, newcomer: ACKNOWLEDGED}, on=[acme])
 
-    match.rematch(live)
+    match.rematch_all(live)
     assert (outcome(second), flags(first, second, newcomer)) == (("skipped", "ignored", ""), ["", "", ""])
 
     end(first)
@@ -385,7 +385,7 @@ def test_keep_merged_after_a_winner_lets_the_loser_back_in(live: StripeConnectio
     decide(DecisionKind.WINNER, {first: WINS, second: LOSES}, on=[acme])
     decide(DecisionKind.KEEP_MERGED, {first: ACKNOWLEDGED, second: ACKNOWLEDGED}, on=[acme])
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert (outcome(second), flags(first, second)) == (("matched", "domain", "Acme"), ["", ""])
 
@@ -401,7 +401,7 @@ def test_a_pin_survives_a_later_decision_that_says_nothing_about_the_place(
     kind = DecisionKind.WINNER if effect == WINS else DecisionKind.KEEP_MERGED
     decide(kind, {elsewhere: effect, first: LOSES if effect == WINS else ACKNOWLEDGED}, on=[acme])
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert outcome(elsewhere) == ("matched", "pinned", "Acme")
 
@@ -411,15 +411,15 @@ def test_the_newest_decision_that_is_not_undone_is_in_force(live: StripeConnecti
     names = {}
     for name in ("X", "Y"):
         names[name] = decide(DecisionKind.PIN, {row: PINNED}, to=CustomerFactory(name=name))
-    match.rematch(live)
+    match.rematch_all(live)
     assert outcome(row)[2] == "Y"
 
     undone = undo(names["Y"])
-    match.rematch(live)
+    match.rematch_all(live)
     assert outcome(row)[2] == "X"
 
     undo(undone)
-    match.rematch(live)
+    match.rematch_all(live)
     assert outcome(row)[2] == "Y"
 
 
@@ -427,7 +427,7 @@ def test_a_group_whose_members_are_all_pinned_is_not_flagged(live: StripeConnect
     acme, first, second = pair
     decide(DecisionKind.ATTACH, {first: PINNED, second: PINNED}, on=[acme], to=acme)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert flags(first, second) == ["", ""]
 
@@ -437,7 +437,7 @@ def test_attaching_to_one_of_several_customers_clears_the_flag(live: StripeConne
     row = subscriber("a@acme.com", live)
     decide(DecisionKind.ATTACH, {row: PINNED}, on=[first, second], to=second)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert (outcome(row)[2], flags(row)) == ("Second", [""])
 
@@ -446,7 +446,7 @@ def test_several_customers_are_acknowledged_until_one_more_claims_the_domain(liv
     claiming = [CustomerFactory(domain="acme.com") for _each in range(2)]
     row = subscriber("a@acme.com", live)
     decide(DecisionKind.KEEP_MERGED, {row: ACKNOWLEDGED}, on=claiming)
-    match.rematch(live)
+    match.rematch_all(live)
     assert flags(row) == [""]
 
     CustomerFactory(domain="acme.com")
@@ -459,7 +459,7 @@ def test_an_ignored_one_is_skipped_and_leaves_nothing_ambiguous(live: StripeConn
     _acme, first, second = pair
     decide(DecisionKind.IGNORE, {second: IGNORED})
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert (outcome(second), flags(first, second)) == (("skipped", "ignored", ""), ["", ""])
 
@@ -473,7 +473,7 @@ def test_a_pin_to_a_customer_out_of_reach_is_suspended_and_comes_back(
     row = subscriber("a@acme.com", live)
     decide(DecisionKind.PIN, {row: PINNED}, to=target)
     subset = match.Subset(customer_ids=frozenset({target.pk}))
-    match.rematch(live)
+    match.rematch_all(live)
     Customer.objects.filter(pk=target.pk).update(**change)
 
     match.rematch(live, subset)
@@ -488,7 +488,7 @@ def test_a_pin_to_a_deleted_customer_is_suspended(live: StripeConnection) -> Non
     target = CustomerFactory()
     row = subscriber("a@acme.com", live)
     decide(DecisionKind.PIN, {row: PINNED}, to=target)
-    match.rematch(live)
+    match.rematch_all(live)
     number = target.pk
     target.delete()
 
@@ -503,7 +503,7 @@ def test_a_pin_to_a_deleted_customer_is_suspended(live: StripeConnection) -> Non
 def test_a_move_touches_the_customer_left_and_the_customer_joined(live: StripeConnection) -> None:
     old, new = CustomerFactory(domain="acme.com"), CustomerFactory(domain="new.com")
     row = subscriber("a@acme.com", live)
-    match.rematch(live)
+    match.rematch_all(live)
     StripeCustomer.objects.filter(pk=row.pk).update(email_domain="new.com")
 
     assert match.rematch(live, match.Subset(stripe_ids=frozenset({row.stripe_id}))) == {old.pk, new.pk}
@@ -511,10 +511,10 @@ def test_a_move_touches_the_customer_left_and_the_customer_joined(live: StripeCo
 
 def test_a_match_that_changes_nothing_writes_nothing(live: StripeConnection, pair: Pair) -> None:
     subscriber("jane@gmail.com", live)
-    match.rematch(live)
+    match.rematch_all(live)
     before = row_versions("integrations_stripecustomer")
 
-    assert match.rematch(live) == set()
+    match.rematch_all(live)
 
     assert row_versions("integrations_stripecustomer") == before
 
@@ -527,7 +527,7 @@ def test_a_subset_is_matched_as_the_whole_would_be(live: StripeConnection, pair:
 
     partly = [outcome(row) for row in pair[1:]]
     assert outcome(stranger) == ("", "", "")
-    match.rematch(live)
+    match.rematch_all(live)
     assert [outcome(row) for row in pair[1:]] == partly
 
 
@@ -561,7 +561,7 @@ def test_the_personal_toggle_is_read_afresh(live: StripeConnection) -> None:
     row = subscriber("jane@gmail.com", live)
     StripeConnection.objects.update(match_personal_emails=True)
 
-    match.rematch(live)
+    match.rematch_all(live)
 
     assert outcome(row) == ("matched", "domain", "Jane")
 
@@ -569,7 +569,7 @@ def test_the_personal_toggle_is_read_afresh(live: StripeConnection) -> None:
 def test_nothing_is_rolled_up_before_the_first_run_has_written(live: StripeConnection, pair: Pair) -> None:
     StripeConnection.objects.update(last_full_sync_at=None)
 
-    assert derive.rematch(live, everything=True) == {}
+    derive.rematch_all(live)
 
     acme = Customer.objects.get(pk=pair[0].pk)
     assert (outcome(pair[1])[2], acme.billing_source) == ("Acme", "")
@@ -618,7 +618,7 @@ def test_a_match_of_everybody_does_not_depend_on_statistics(live: StripeConnecti
     """Quadratic plans come from statistics taken before the first match, so nested loops are off for everybody."""
     subscriber("a@acme.com", live)
     with CaptureQueriesContext(database) as captured:
-        match.rematch(live)
+        match.rematch_all(live)
 
     assert "set_config('enable_nestloop', 'off'" in " ".join(query["sql"] for query in captured.captured_queries)
     with database.cursor() as cursor:

@@ -220,7 +220,7 @@ def change_silently(connection: StripeConnection, row: StripeSubscription, chang
     """Let our mirror differ from Stripe as if an event had been lost: Stripe is right, we are not."""
     row.data = {**row.data, **changes}
     row.save()
-    derive.rematch(connection, everything=True)
+    derive.rematch_all(connection)
     derive.refreshed(connection, [row.customer_id], as_of=None)
 
 

@@ -116,13 +116,13 @@ def test_entering_a_rate_reaches_the_figures_by_the_worker(mode: Mode, django_ca
     with django_capture_on_commit_callbacks(execute=True):
         rate = AdminRateFactory(usd_per_unit=Decimal("0.5"))
     assert mrr(customer) == Decimal(0)
-    assert work_off() == ["new_rate"]
+    assert work_off() == ["continue_conversion"]
     unattached.refresh_from_db()
     assert (mrr(customer), unattached.mrr, open_warnings()) == (Decimal(50), Decimal(50), [])
 
     with django_capture_on_commit_callbacks(execute=True):
         rate.delete()
-    assert work_off() == ["new_rate"]
+    assert work_off() == ["continue_conversion"]
     assert (mrr(customer), open_warnings()) == (Decimal(0), ["ngn"])
 
 
@@ -211,7 +211,7 @@ def test_a_newer_packaged_set_is_followed_by_the_worker(
 
     with django_capture_on_commit_callbacks(execute=True):
         assert rates.seed()
-    assert work_off() == ["new_rates"]
+    assert work_off() == ["continue_conversion"]
 
     today = rates.load().get("gbp")
     assert today is not None

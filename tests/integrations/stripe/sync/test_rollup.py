@@ -25,7 +25,7 @@ from integrations.models import (
     StripeSubscription,
     SyncIssue,
 )
-from integrations.stripe.sync import derive, match
+from integrations.stripe.sync import chunked, derive, match
 from integrations.stripe.sync.explain import explain
 from tests.factories import (
     LONG_AGO,
@@ -385,12 +385,12 @@ def test_the_clock_alone_changes_what_was_announced_for_that_moment(live: Stripe
     change(row, discounts=[passed])
     Customer.objects.filter(pk=acme.pk).update(next_change_at=timezone.now() - timedelta(hours=1))
 
-    assert derive.clock_ticked(live) == {acme.pk: ["mrr"]}
+    assert derive.clock_ticked(live) == 1
 
     assert (five(acme)[1], acme.next_change_at) == (Decimal("100.00"), None)
     assert causes(acme)[1:] == [("discount", Decimal("100.00"))]
     assert Activity.objects.filter(customer=acme, actor_type="clock").count() == 1
-    assert derive.clock_ticked(live) == {}
+    assert derive.clock_ticked(live) == 0
 
 
 def test_a_due_date_that_passes_is_announced(live: StripeConnection, acme: Customer) -> None:
@@ -422,7 +422,7 @@ def test_what_no_customer_shows_moves_with_the_clock_too(live: StripeConnection,
     ScopeFilter.objects.create(connection=live, kind="lookup_key", value="growth_monthly")
     derive_all(live)
 
-    assert derive.clock_ticked(live, now=ends) == {}
+    assert derive.clock_ticked(live, now=ends) == 0
 
     for subscription in (unmatched, outside):
         subscription.refresh_from_db()
@@ -430,14 +430,14 @@ def test_what_no_customer_shows_moves_with_the_clock_too(live: StripeConnection,
 
 
 def test_however_many_are_due_all_are_moved(live: StripeConnection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(derive, "CHUNK", 2)
+    monkeypatch.setattr(chunked, "CHUNK", 2)
     ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
     for number in range(5):
         CustomerFactory(domain=f"company{number}.com")
         discounted(live, f"cus_company{number}", ends)
     derive_all(live)
 
-    assert len(derive.clock_ticked(live, now=ends)) == 5
+    assert derive.clock_ticked(live, now=ends) == 5
 
 
 def test_an_issue_that_the_clock_settles_is_closed(live: StripeConnection, acme: Customer) -> None:
@@ -462,7 +462,7 @@ def test_a_minute_in_which_nothing_is_due_costs_three_queries(
     derive_all(live)
 
     with django_assert_num_queries(3):
-        assert derive.clock_ticked(live) == {}
+        assert derive.clock_ticked(live) == 0
 
 
 # --- what is not written -----------------------------------------------------------------------------------------
@@ -499,7 +499,7 @@ def test_unchanged_data_writes_nothing(live: StripeConnection, acme: Customer) -
     before = row_versions()
 
     derive_all(live)
-    derive.rematch(live, everything=True)
+    derive.rematch_all(live)
 
     assert row_versions() == before
 
@@ -542,7 +542,7 @@ def test_the_queries_of_a_roll_up_do_not_grow_with_the_customers(live: StripeCon
             StripeSubscriptionFactory(owner=owner)
             StripeInvoiceFactory(owner=owner)
         with derive.lock(live):
-            match.rematch(live)
+            match.rematch_all(live)
         with CaptureQueriesContext(database) as captured:
             derive_all(live)
         return len(captured)
