@@ -112,6 +112,7 @@ STATEMENTS = (
 
 def fill() -> dict[str, Any]:
     """Fill the empty database of ``prepare``."""
+    User.objects.filter(username__in=["csm", "owner"]).delete()  # people stay when ``prepare`` empties the rest
     owner = User.objects.create_user("csm", is_staff=False)
     User.objects.create_superuser("owner")
     connection = StripeConnection.objects.create(

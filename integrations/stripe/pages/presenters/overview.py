@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import OuterRef, Subquery
@@ -33,7 +33,7 @@ from integrations.stripe.pages.presenters.connection import (
     stage_of,
 )
 from integrations.stripe.pages.presenters.page import counts_of, render_page
-from integrations.stripe.pages.presenters.rates import old_rates
+from integrations.stripe.pages.presenters.rates import needed_old_rates, old_rates
 from integrations.stripe.pages.presenters.realtime import present_realtime
 from integrations.stripe.pages.presenters.reasons import SKIPPED_SHORT
 from integrations.stripe.pages.presenters.runs import present, present_active, recent_runs
@@ -68,10 +68,13 @@ def render_overview(
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Single figures that are read along with the connection: this month's reads, and the age of the last heartbeat."""
+    """Single figures that are read along with the connection: this month's reads, the age of the last heartbeat,
+    and the day of the newest exchange rates where they are too old for what the account needs.
+    """
 
     reads: int = 0
     worker_age: timedelta | None = None
+    old_rates: date | None = None
 
 
 def connection_with_figures(mode: str) -> tuple[StripeConnection, Beside]:
@@ -80,11 +83,12 @@ def connection_with_figures(mode: str) -> tuple[StripeConnection, Beside]:
     found: Any = (
         StripeConnection.objects.filter(mode=mode)
         .annotate(reads_this_month=Subquery(reads), worker_age=Subquery(WorkerHeartbeat.objects.youngest()))
+        .annotate(old_rates=needed_old_rates())
         .first()
     )
     if found is None:
         return connections.get(mode), Beside(worker_age=WorkerHeartbeat.objects.age())
-    return found, Beside(reads=found.reads_this_month or 0, worker_age=found.worker_age)
+    return found, Beside(reads=found.reads_this_month or 0, worker_age=found.worker_age, old_rates=found.old_rates)
 
 
 def _ways_to_connect(request: HttpRequest, connection: StripeConnection, form: KeyForm | None) -> dict[str, Any]:
@@ -123,7 +127,7 @@ def _known(
         "last_run": present(ended) if ended and not active else None,
         "recent": [present(run) for run in recent],
         "access": access_of(connection),
-        "old_rates": old_rates(connection),
+        "old_rates": old_rates(beside.old_rates),
     }
     if stage != Stage.SETUP and request.user.has_perm("customers.view_customer"):
         # The list it leads to is everybody's: Admins and Staff see all customers.

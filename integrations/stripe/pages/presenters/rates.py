@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Case, Exists, OuterRef, Value, When
+from django.db.models import Case, Exists, OuterRef, Subquery, When
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -93,13 +93,15 @@ class OldRates:
     is_fetched: bool
 
 
-def old_rates(connection: StripeConnection) -> OldRates | None:
-    """What admins are warned of when this account needs rates and the newest are old; None when all is well."""
-    foreign = StripeSubscription.objects.filter(connection=connection, live=True).exclude(currency="usd")
+def needed_old_rates() -> Subquery:
+    """For a connection, the day of the newest ECB rates if they are old and the account needs any; else NULL."""
+    foreign = StripeSubscription.objects.filter(connection=OuterRef(OuterRef("pk")), live=True).exclude(currency="usd")
     # CASE asks for the account's currencies only when the rates are old.
-    is_needed = Case(When(date__lt=rates.old_before(), then=Exists(foreign)), default=Value(False))
-    newest = ExchangeRate.objects.filter(source=RateSource.ECB).order_by("-date").annotate(is_needed=is_needed)
-    row = newest.values_list("date", "is_needed").first()
-    if row is None or not row[1]:
-        return None
-    return OldRates(wording.full_day(row[0]), age(row[0]), settings.FX_FETCH)
+    day = Case(When(date__lt=rates.old_before(), then=Case(When(Exists(foreign), then="date"))))
+    newest = ExchangeRate.objects.filter(source=RateSource.ECB).order_by("-date")
+    return Subquery(newest.annotate(day=day).values("day")[:1])
+
+
+def old_rates(day: datetime.date | None) -> OldRates | None:
+    """What admins are warned of when the account needs rates and the newest are of ``day``; None when all is well."""
+    return OldRates(wording.full_day(day), age(day), settings.FX_FETCH) if day else None
