@@ -58,7 +58,6 @@ class CustomerAdmin(ImportExportMixin, CustomerAdminBase):
     search_help_text = _("The beginning of a name, a domain or a Stripe id")
     show_full_result_count = False
     list_per_page = 50
-    autocomplete_fields = ("owner",)
     readonly_fields = (*BILLING_FIELDS, "billing_source", "billing_as_of", "created_by_source")
     fieldsets = (
         (None, {"fields": ("name", "domain", "environment", "status", "owner")}),

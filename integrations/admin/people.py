@@ -1,20 +1,29 @@
-"""Django admin of people and groups: the stock pages, and every change of them in the audit log."""
+"""Django admin of people and groups: the stock pages with boxes to tick, every change of them in the audit log."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import ManyToManyField
 from django.http import HttpRequest
 
 from integrations import audit
 from integrations.models import AuditAction
 
 VERBS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
+
+
+class Ticked:
+    """Groups and permissions are boxes to tick: the stock two lists have labels that a screen reader skips."""
+
+    filter_horizontal: Any = ()
+    formfield_overrides: Any = {ManyToManyField: {"widget": forms.CheckboxSelectMultiple}}
 
 
 class Recorded:
@@ -43,12 +52,14 @@ admin.site.unregister([User, Group])  # the stock pages, which importing them ab
 
 
 @admin.register(User)
-class RecordedUserAdmin(Recorded, UserAdmin):
-    """People."""
+class RecordedUserAdmin(Ticked, Recorded, UserAdmin):
+    """People; when they came is nobody's to set."""
+
+    readonly_fields = ("last_login", "date_joined")
 
 
 @admin.register(Group)
-class RecordedGroupAdmin(Recorded, GroupAdmin):
+class RecordedGroupAdmin(Ticked, Recorded, GroupAdmin):
     """Groups, which carry the permissions."""
 
 

@@ -1,22 +1,16 @@
-"""The customer pages in a browser: keyboard, narrow and dark, without script, and for everybody."""
+"""The customer pages in a browser: by keyboard, as typed, and without script."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.factories import ActivityFactory, AdminFactory, CustomerDomainFactory, CustomerFactory, MrrPointFactory
+from tests.factories import AdminFactory, CustomerFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-def has_no_sideways_scrolling(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 def test_slash_searches_and_j_k_enter_open_a_customer(visit: Visit) -> None:
@@ -71,7 +65,6 @@ def test_a_question_mark_shows_the_keys_and_escape_closes_them(visit: Visit) -> 
     page.keyboard.press("?")
     keys = page.get_by_role("dialog", name="Keys")
     expect(keys).to_be_visible()
-    assert Axe().run(page).violations_count == 0
     page.keyboard.press("j")
     page.keyboard.press("Escape")
     expect(keys).to_be_hidden()
@@ -110,42 +103,6 @@ def test_the_status_menu_opens_by_keyboard_and_closes_with_escape(visit: Visit) 
     summary.press("Enter")
     page.get_by_role("button", name="Mark as churned").click()
     expect(page.get_by_role("status")).to_contain_text("is now churned")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
-def test_pages_fit_and_have_no_accessibility_violations(visit: Visit, width: int, scheme: str) -> None:
-    customer = CustomerFactory(
-        name="Ostfriesische Versicherungs- und Rückversicherungsgesellschaft mbH & Co. KG",
-        billed=True,
-        payment_status="failing",
-        billing_flags=["undecided", "incomplete", "older_invoice_open"],
-        mrr_at_risk=1400,
-        at_risk_reason="failing",
-        at_risk_at=timezone.now(),
-    )
-    CustomerFactory(domain=customer.domain, billed=True, payment_status="past_due")
-    CustomerFactory(name="Blank")
-    ActivityFactory(customer=customer)
-    MrrPointFactory(customer=customer)
-    CustomerDomainFactory(customer=customer)
-    admin = AdminFactory()
-    paths = [
-        "/customers/",
-        "/customers/?risk=on",
-        customer.get_absolute_url(),
-        f"/customers/{customer.pk}/edit",
-        f"/customers/{customer.pk}/activity",
-        "/customers/new",
-    ]
-    page = visit(paths[0], admin, width=width, color_scheme=scheme)
-    for path in paths:
-        page.goto(path)
-        for summary in page.get_by_text("What these figures mean").all():
-            summary.press("Enter")
-        assert has_no_sideways_scrolling(page), path
-        result = Axe().run(page)
-        assert result.violations_count == 0, f"{path}: {result.generate_report()}"
 
 
 def test_logging_in_and_out(visit: Visit) -> None:

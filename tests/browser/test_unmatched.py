@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from django.urls import reverse
 from playwright.sync_api import Page, expect
@@ -208,38 +207,3 @@ def test_a_personal_domain_is_shown_first_and_saved(visit: Visit, live: StripeCo
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status")).to_contain_text("company0.com is a personal domain now.")
     assert outcome(row)[1] == "personal_email"
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
-def test_every_page_of_the_queue_is_for_everybody(
-    visit: Visit, live: StripeConnection, width: int, scheme: str
-) -> None:
-    CustomerFactory(name="Fernbank", domain="fernbank.com")
-    CustomerFactory(name="Maple Court", domain="maple.com", status=Status.ARCHIVED)
-    rows = [
-        subscriber("billing@eu.fernbank.com", live, quantity=5, name="Fernbank Analytics & Community Care Sound"),
-        subscriber("office@maple.com", live, name="Maple Court Dental"),
-        subscriber("jane@gmail.com", live, name="Jane"),
-    ]
-    derive_all(live)
-    job = decision_jobs.start(
-        connection=live, action="ignore", stripe_ids=[rows[2].stripe_id], reason="Why", actor=None
-    )
-    chosen = f"?stripe={rows[0].stripe_id}"
-    page = visit(UNMATCHED, AdminFactory(), width=width, color_scheme=scheme)
-    for path in (
-        UNMATCHED,
-        reverse("stripe:skipped", args=["live"]),
-        reverse("stripe:decide_link", args=["live"]) + chosen,
-        reverse("stripe:decide_create", args=["live"]) + chosen,
-        reverse("stripe:decide_link", args=["live"]) + f"?to={Customer.objects.get(name='Fernbank').pk}",
-        reverse("stripe:decision_job", args=["live", job.pk]),
-        reverse("stripe:decide_file", args=["live"]),
-        reverse("stripe:personal_domains", args=["live"]),
-        reverse("stripe:personal_domain_change", args=["live"]) + "?domain=maple.com&personal=on",
-    ):
-        page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
-        results = Axe().run(page)
-        assert results.violations_count == 0, f"{path}: {results.generate_report()}"

@@ -80,6 +80,17 @@ def changed() -> str:
     return f"{EVERYBODY}&changed=7d"
 
 
+def open_what_it_means(browser: Page) -> None:
+    """Ask what the figures mean."""
+    browser.get_by_text("What these figures mean").press("Enter")
+
+
+@state(LIST, "at risk, with what the figures mean", "30 days", act=open_what_it_means)
+def at_risk() -> str:
+    billed(mrr_at_risk=1400, at_risk_reason="failing", at_risk_at=timezone.now(), payment_status="failing")
+    return f"{EVERYBODY}&risk=on"
+
+
 def search(browser: Page) -> None:
     """Type into the search box."""
     browser.get_by_label("Search", exact=True).press_sequentially("zeph")
