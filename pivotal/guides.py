@@ -7,6 +7,7 @@ switched off, headings carry the anchors that error codes link to, and links bet
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -106,6 +107,16 @@ def _lead_home(token: Token) -> None:
         source = _text(token.attrGet("src"))
         if source.startswith("images/"):
             token.attrSet("src", static(f"guides/{source.removeprefix('images/')}"))
+            width, height = _size(settings.BASE_DIR / "docs" / source)
+            token.attrSet("width", width)
+            token.attrSet("height", height)
+
+
+def _size(picture: Path) -> tuple[int, int]:
+    """Width and height of a PNG, so that the text below does not move when the picture comes."""
+    with picture.open("rb") as file:
+        width, height = struct.unpack(">16x2I", file.read(24))
+    return width, height
 
 
 def _text(value: Any) -> str:

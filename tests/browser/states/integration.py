@@ -66,7 +66,7 @@ def no_client_id() -> str:
     return LIVE
 
 
-@state(PAGE, "not connected, nobody to match", "there are no customers to match yet")
+@state(PAGE, "not connected, nobody to match", "There are no customers to match yet")
 def nobody() -> str:
     return LIVE
 

@@ -21,7 +21,7 @@ def try_to_log_in(browser: Page) -> None:
     """With a wrong password."""
     browser.locator("[name=username]").fill("person")
     browser.locator("[name=password]").fill("wrong")
-    browser.locator("main [type=submit]").click()
+    browser.get_by_role("button", name="Log in", exact=True).click()
 
 
 @state(LOGIN, "a wrong password", "Please enter a correct username and password", who=NOBODY, act=try_to_log_in)
