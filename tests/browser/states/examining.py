@@ -33,6 +33,7 @@ def problems(page: Page, *, swaps: int = 0) -> list[str]:
     found = []
     if (shift := page.evaluate("window.seen.shift")) > LARGEST_SHIFT:
         found.append(f"the layout shifted by {shift:.3f}")
+    found += [f"nobody sees: {text}" for text in page.evaluate(UNSEEN)]
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
@@ -46,6 +47,10 @@ def problems(page: Page, *, swaps: int = 0) -> list[str]:
     found += [f"the policy blocked {each}" for each in page.evaluate("window.seen.blocked")]
     return found
 
+
+UNSEEN = """[...document.querySelectorAll(".card__foot")]
+  .filter((foot) => foot.textContent.trim() && getComputedStyle(foot).display === "none")
+  .map((foot) => foot.textContent.trim())"""
 
 WIDER = """[...document.querySelectorAll("body *")]
   .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
