@@ -14,6 +14,7 @@ class MemberInline(ReadOnly, admin.TabularInline[MatchDecisionMember, MatchDecis
 
     model = MatchDecisionMember
     extra = 0
+    verbose_name = _("Member")
     verbose_name_plural = _("Members")
     fields = ("stripe_customer_id", "effect", "customer", "created_customer")
 

@@ -77,6 +77,7 @@ def expect_after_reloads(page: Page, words: str) -> None:
     """Reload as a person without scripts would, until the page says so."""
 
     def says_so() -> bool:
+        page.wait_for_load_state()  # a form just sent may not have answered yet
         page.reload()
         return words in page.locator("main").inner_text()
 

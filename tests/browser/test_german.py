@@ -8,7 +8,8 @@ from playwright.sync_api import Page, expect
 
 from customers.models import Customer
 from tests.browser.conftest import Visit
-from tests.browser.test_integration import LIVE, has_no_sideways_scrolling, world
+from tests.browser.people import LIVE, has_no_sideways_scrolling
+from tests.browser.test_integration import world
 from tests.factories import ActivityFactory, AdminFactory, MrrPointFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -65,7 +65,7 @@ def test_access_that_was_lost_is_given_again_and_the_parked_run_goes_on(
     stripe.clear_faults()
     banner.get_by_role("link", name="Connect again").click()
     connect(page)
-    expect(page.get_by_role("status")).to_contain_text("You connected Fieldnote Inc")
+    expect(page.locator(".flashes")).to_contain_text("You connected Fieldnote Inc")
     expect(banner).to_contain_text("Connected")
     expect(page.get_by_role("button", name="Run sync now")).to_be_visible()
     wait_for(lambda: SyncRun.objects.latest("pk").state == RunState.SUCCEEDED)
