@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -31,44 +32,49 @@ from tests.browser.states.examining import SCRIPT, problems
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A page of the browser and what it has complained of since it was last asked."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+
 @pytest.fixture(scope="module")
-def context(browser: Browser, live_server: LiveServer) -> Iterator[BrowserContext]:
-    """One for all, so that styles and scripts are fetched once; who is logged in is a cookie."""
+def tab(browser: Browser, live_server: LiveServer) -> Iterator[Tab]:
+    """One for all: a process for each would take longer than many a state; who is logged in is a cookie."""
     context = browser.new_context(base_url=live_server.url, reduced_motion="reduce")
     context.add_init_script(SCRIPT)
-    yield context
+    tab = Tab(context.new_page())
+    tab.page.on("console", lambda message: tab.complaints.append(message.text) if message.type == "error" else None)
+    tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
+    yield tab
     context.close()
 
 
 @pytest.mark.parametrize("state", TABLE, ids=lambda state: state.id)
-def test_a_state_is_for_everybody(
-    context: BrowserContext, live_server: LiveServer, settings: Settings, state: State
-) -> None:
+def test_a_state_is_for_everybody(tab: Tab, live_server: LiveServer, settings: Settings, state: State) -> None:
     for name, value in state.settings.items():
         setattr(settings, name, value)
     built = state.build()
     paths = [built] if isinstance(built, str) else built
-    _log_in(context, live_server.url, state)
-    found = {path: each for path in paths if (each := _look(context, state, path))}
+    _log_in(tab.page.context, live_server.url, state)
+    found = {path: each for path in paths if (each := _look(tab, state, path))}
     assert not found, "\n".join(f"{path}: {each}" for path in found for each in found[path])
 
 
-def _look(context: BrowserContext, state: State, path: str) -> list[str]:
-    page = context.new_page()
+def _look(tab: Tab, state: State, path: str) -> list[str]:
+    page = tab.page
+    tab.complaints.clear()
     page.set_viewport_size({"width": 1440, "height": 900})
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    try:
-        page.goto(path)
-        if state.act is not None:
-            state.act(page)
-        expect(page.locator("body")).to_contain_text(state.says)
-        found = problems(page, swaps=state.swaps)
-    finally:
-        page.close()
+    page.emulate_media(color_scheme="light")
+    page.goto(path)
+    if state.act is not None:
+        state.act(page)
+    expect(page.locator("body")).to_contain_text(state.says)
+    found = problems(page, swaps=state.swaps)
     of_the_answer = f"the server responded with a status of {state.status}"
-    return found + [text for text in complaints if state.status == HTTPStatus.OK or of_the_answer not in text]
+    return found + [text for text in tab.complaints if state.status == HTTPStatus.OK or of_the_answer not in text]
 
 
 def _log_in(context: BrowserContext, url: str, state: State) -> None:
