@@ -116,6 +116,11 @@ class CustomerAdmin(ImportExportMixin, CustomerAdminBase):
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What a deletion takes along: history belongs to the customer and needs no permission of its own."""
+        deleted, counts, _needed, protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, set(), protected
+
     def delete_model(self, request: HttpRequest, obj: Customer) -> None:
         """Delete, and let what matched it match again."""
         services.delete_customers([obj])

@@ -10,7 +10,15 @@ from pytest_django import DjangoAssertNumQueries
 
 from customers.models import Activity, Customer, PersonalDomain
 from tests.customers.announced import Committing, listening
-from tests.factories import ActivityFactory, AdminFactory, CustomerDomainFactory, CustomerFactory, OwnerFactory
+from tests.factories import (
+    ActivityFactory,
+    AdminFactory,
+    CustomerDomainFactory,
+    CustomerFactory,
+    MrrPointFactory,
+    OwnerFactory,
+    StaffFactory,
+)
 
 pytestmark = pytest.mark.django_db
 CHANGE = "/admin/customers/customer/{}/change/"
@@ -78,6 +86,33 @@ def test_archiving_many_is_one_action(client: Client, django_capture_on_commit_c
         client.post("/admin/customers/customer/", {"action": "archive", "_selected_action": numbers})
     assert set(Customer.objects.values_list("status", flat=True)) == {"archived"}
     assert len(announced.heard) == 1
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_customer_is_deleted_with_its_history(client: Client, many: bool) -> None:
+    customer, other = CustomerFactory(domain="acme.com"), CustomerFactory()
+    ActivityFactory(customer=customer)
+    MrrPointFactory(customer=customer)
+    if many:
+        chosen = {"action": "delete_selected", "_selected_action": [customer.pk]}
+        asked = client.post("/admin/customers/customer/", chosen)
+        client.post("/admin/customers/customer/", {**chosen, "post": "yes"})
+    else:
+        asked = client.get(f"/admin/customers/customer/{customer.pk}/delete/")
+        client.post(f"/admin/customers/customer/{customer.pk}/delete/", {"post": "yes"})
+    assert "Are you sure" in asked.content.decode()
+    assert list(Customer.objects.all()) == [other]
+    assert not Activity.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["/admin/customers/customer/{}/delete/", "/admin/customers/customer/"])
+def test_staff_delete_no_customer(path: str) -> None:
+    customer = CustomerFactory()
+    client = Client()
+    client.force_login(StaffFactory())
+    chosen = {"action": "delete_selected", "_selected_action": [customer.pk], "post": "yes"}
+    client.post(path.format(customer.pk), chosen)
+    assert Customer.objects.exists()
 
 
 def test_history_cannot_be_changed_even_by_the_owner() -> None:

@@ -71,13 +71,13 @@ def nothing_found() -> str:
     return f"{EVERYBODY}&q=nobody"
 
 
-@state(LIST, "changed in 7 days", "Acme", who=CSM)
+@state(LIST, "changed in 7 days", "Changed: In 7 days", who=CSM)
 def changed() -> str:
     customer = billed()
     ActivityFactory(customer=customer)
     MrrPointFactory(customer=customer, at=timezone.now() - timedelta(days=20))
     MrrPointFactory(customer=customer, mrr=Decimal(960), cause=MrrPoint.Cause.SEATS)
-    return f"{EVERYBODY}&changed=7d"
+    return f"{EVERYBODY}&changed=7"
 
 
 def open_what_it_means(browser: Page) -> None:

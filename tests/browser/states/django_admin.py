@@ -124,7 +124,7 @@ def forms() -> list[str]:
     ]
 
 
-@state(PAGE, "deleting a customer", "Delete", who=OWNER)
+@state(PAGE, "deleting a customer", "Are you sure", who=OWNER)
 def delete() -> str:
     return of("customers_customer_delete", workspace()["customer_id"])
 

@@ -293,7 +293,9 @@ def _compare(expected: Decimal, stripe_shows: Decimal | None) -> Comparison | No
     share = abs(unexplained) / stripe_shows * HUNDRED
     if not share:
         return Comparison(unexplained, "")
-    return Comparison(unexplained, _("less than 0.01 %%") if share < Decimal("0.01") else f"{share:.2f} %")
+    return Comparison(
+        unexplained, _("less than 0.01 %%") if share < Decimal("0.01") else f"{wording.number(round(share, 2))} %"
+    )
 
 
 # --- beside the customer list ----------------------------------------------------------------------------------------

@@ -145,6 +145,7 @@ def test_the_rates_are_dated(admin: Client, connection: StripeConnection) -> Non
         ("USD 300", "Nothing stays unexplained."),
         ("288", "−$12 stays unexplained</strong>, 4.17 %"),
         ("1,300", "+ $1,000 stays unexplained</strong>, 76.92 %"),
+        ("3", "−$297 stays unexplained</strong>, 9,900.00 %"),
         ("1.300", "+ $1,000 stays unexplained"),
         ("1.300,00", "+ $1,000 stays unexplained"),
         ("300,5", "+ $0.50 stays unexplained"),
