@@ -10,6 +10,7 @@ import msgspec
 
 from integrations.errors import IntegrationError
 from integrations.stripe.api.decode import decode
+from integrations.stripe.api.fields import Identifier, Moment, Text
 from integrations.stripe.api.objects import Wire
 
 POLLED = (
@@ -66,16 +67,16 @@ THIN = "v2.core.event"
 class Named(Wire, frozen=True):
     """Anything with an id, where a payload carries an object instead of its id."""
 
-    id: str
+    id: Identifier
 
 
 class Subject(Wire, frozen=True):
     """The object an event is about, as far as it names itself."""
 
-    id: str = ""
-    object: str = ""
-    customer: str | Named | None = None
-    invoice: str | Named | None = None
+    id: Identifier
+    object: Text = ""
+    customer: Text | Named | None = None
+    invoice: Text | Named | None = None
 
 
 class Hint(Wire, frozen=True):
@@ -97,17 +98,17 @@ class _Data(Wire, frozen=True):
 
 
 class _Envelope(Wire, frozen=True):
-    id: str
-    type: str = ""
-    object: str = ""
-    created: int = 0
+    id: Identifier
+    type: Text = ""
+    object: Text = ""
+    created: Moment = 0
     livemode: bool = False
-    account: str | None = None
+    account: Text | None = None
     data: _Data = _Data()
 
 
 class _Kind(Wire, frozen=True):
-    object: str = ""
+    object: Text = ""
 
 
 def read_hint(raw: bytes | msgspec.Raw) -> Hint:

@@ -4,7 +4,7 @@ Field names and meanings are Stripe's at API version 2026-10-28.endive. Enums ar
 is a plain ``str``; what an unknown value means is decided in ``rules``. Money arrives as integers in minor units or as
 decimal strings, never as float. A field that a list answer leaves out unless it is expanded (tiers, currency options,
 ``applies_to``) is ``UNSET`` when it was not sent, which is different from ``None``. Times are Unix seconds. Shapes of
-before 2025-03-31 are accepted and become today's while they are decoded.
+before 2025-03-31 are accepted and become today's while they are decoded. What a field may hold is part of its type.
 
 These structs import nothing but msgspec, so that ``rules`` may work on them without Django (docs/architecture.md
 section 3).
@@ -16,6 +16,16 @@ from decimal import Decimal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import force_setattr, replace
+
+from integrations.stripe.api.fields import (
+    BigInteger,
+    Divisor,
+    Identifier,
+    Integer,
+    Moment,
+    Text,
+    require_ordinary,
+)
 
 
 class Wire(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -32,48 +42,57 @@ class Page(Wire, frozen=True):
 class Reference(Wire, frozen=True):
     """The least that makes an object of any kind countable when the rest of it cannot be decoded."""
 
-    id: str
-    customer: str | Customer | None = None
+    id: Identifier
+    customer: Text | Customer | None = None
 
 
 class Recurring(Wire, frozen=True):
     """How often a price is charged; ``usage_type`` is ``licensed`` or ``metered``."""
 
-    interval: str
-    interval_count: int = 1
-    usage_type: str = "licensed"
+    interval: Text
+    interval_count: Divisor = 1
+    usage_type: Text = "licensed"
 
 
 class TransformQuantity(Wire, frozen=True):
     """Divide the quantity before pricing; ``round`` is ``up`` or ``down``."""
 
-    divide_by: int
-    round: str
+    divide_by: Divisor
+    round: Text
 
 
 class Tier(Wire, frozen=True):
     """One step of a tiered price; ``up_to`` None has no end. Amounts in minor units."""
 
-    up_to: int | None = None
-    unit_amount: int | None = None
+    up_to: BigInteger | None = None
+    unit_amount: BigInteger | None = None
     unit_amount_decimal: Decimal | None = None
-    flat_amount: int | None = None
+    flat_amount: BigInteger | None = None
     flat_amount_decimal: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        """Only numbers that can be computed with."""
+        require_ordinary("unit_amount_decimal", self.unit_amount_decimal)
+        require_ordinary("flat_amount_decimal", self.flat_amount_decimal)
 
 
 class PriceCurrencyOption(Wire, frozen=True):
     """A price's amount in another currency."""
 
-    unit_amount: int | None = None
+    unit_amount: BigInteger | None = None
     unit_amount_decimal: Decimal | None = None
     tiers: list[Tier] | UnsetType | None = UNSET
+
+    def __post_init__(self) -> None:
+        """Only numbers that can be computed with."""
+        require_ordinary("unit_amount_decimal", self.unit_amount_decimal)
 
 
 class Product(Wire, frozen=True):
     """What is sold; only its name is used."""
 
-    id: str
-    name: str = ""
+    id: Identifier
+    name: Text = ""
     active: bool = True
     deleted: bool = False
 
@@ -81,19 +100,23 @@ class Product(Wire, frozen=True):
 class Price(Wire, frozen=True):
     """What a unit costs and how often; tiers and currency options only when they were expanded."""
 
-    id: str
-    currency: str
-    product: str | Product
+    id: Identifier
+    currency: Text
+    product: Text | Product
     recurring: Recurring | None = None
-    billing_scheme: str = "per_unit"
-    unit_amount: int | None = None
+    billing_scheme: Text = "per_unit"
+    unit_amount: BigInteger | None = None
     unit_amount_decimal: Decimal | None = None
-    lookup_key: str | None = None
-    nickname: str | None = None
-    tiers_mode: str | None = None
+    lookup_key: Text | None = None
+    nickname: Text | None = None
+    tiers_mode: Text | None = None
     transform_quantity: TransformQuantity | None = None
     tiers: list[Tier] | UnsetType | None = UNSET
-    currency_options: dict[str, PriceCurrencyOption] | UnsetType | None = UNSET
+    currency_options: dict[Text, PriceCurrencyOption] | UnsetType | None = UNSET
+
+    def __post_init__(self) -> None:
+        """Only numbers that can be computed with."""
+        require_ordinary("unit_amount_decimal", self.unit_amount_decimal)
 
     @property
     def product_id(self) -> str:
@@ -104,41 +127,45 @@ class Price(Wire, frozen=True):
 class CouponCurrencyOption(Wire, frozen=True):
     """A coupon's amount in another currency, minor units."""
 
-    amount_off: int
+    amount_off: BigInteger
 
 
 class AppliesTo(Wire, frozen=True):
     """The products a coupon is limited to."""
 
-    products: list[str]
+    products: list[Text]
 
 
 class Coupon(Wire, frozen=True):
     """What a discount takes off: a percentage or an amount in minor units of ``currency``."""
 
-    id: str
-    duration: str
-    name: str | None = None
+    id: Identifier
+    duration: Text
+    name: Text | None = None
     percent_off: Decimal | None = None
-    amount_off: int | None = None
-    currency: str | None = None
-    currency_options: dict[str, CouponCurrencyOption] | UnsetType | None = UNSET
+    amount_off: BigInteger | None = None
+    currency: Text | None = None
+    currency_options: dict[Text, CouponCurrencyOption] | UnsetType | None = UNSET
     applies_to: AppliesTo | UnsetType | None = UNSET
+
+    def __post_init__(self) -> None:
+        """Only numbers that can be computed with."""
+        require_ordinary("percent_off", self.percent_off)
 
 
 class DiscountSource(Wire, frozen=True):
     """Where a discount comes from; the coupon is an id unless it was expanded."""
 
-    coupon: str | Coupon | None = None
+    coupon: Text | Coupon | None = None
 
 
 class Discount(Wire, frozen=True):
     """A coupon in force on a customer, a subscription or an item, until ``end`` (None: no end)."""
 
-    id: str
+    id: Identifier
     source: DiscountSource = DiscountSource()
-    end: int | None = None
-    coupon: str | Coupon | None = None  # before 2025-09-30
+    end: Moment | None = None
+    coupon: Text | Coupon | None = None  # before 2025-09-30
 
     def __post_init__(self) -> None:
         """An older shape becomes today's, so that nobody behind the wire knows of it."""
@@ -156,34 +183,38 @@ class Discount(Wire, frozen=True):
 class Customer(Wire, frozen=True):
     """A Stripe customer; a deleted one has nothing but its id and ``deleted``."""
 
-    id: str
+    id: Identifier
     deleted: bool = False
-    created: int | None = None
-    email: str | None = None
-    name: str | None = None
-    currency: str | None = None
+    created: Moment | None = None
+    email: Text | None = None
+    name: Text | None = None
+    currency: Text | None = None
     discount: Discount | None = None
-    metadata: dict[str, str] | None = None
+    metadata: dict[Text, Text] | None = None
 
 
 class TaxRate(Wire, frozen=True):
     """A tax in percent; only inclusive ones matter to MRR."""
 
-    id: str
+    id: Identifier
     percentage: Decimal
     inclusive: bool
-    display_name: str = ""
+    display_name: Text = ""
+
+    def __post_init__(self) -> None:
+        """Only numbers that can be computed with."""
+        require_ordinary("percentage", self.percentage)
 
 
 class SubscriptionItem(Wire, frozen=True):
     """One line of a subscription; ``quantity`` is absent on metered prices."""
 
-    id: str
+    id: Identifier
     price: Price
-    quantity: int | None = None
-    discounts: list[str | Discount] | None = None
+    quantity: BigInteger | None = None
+    discounts: list[Text | Discount] | None = None
     tax_rates: list[TaxRate] | None = None
-    current_period_end: int | None = None
+    current_period_end: Moment | None = None
 
 
 class SubscriptionItems(Wire, frozen=True):
@@ -196,14 +227,14 @@ class SubscriptionItems(Wire, frozen=True):
 class PauseCollection(Wire, frozen=True):
     """Collection is paused; the status stays what it was."""
 
-    behavior: str = ""
-    resumes_at: int | None = None
+    behavior: Text = ""
+    resumes_at: Moment | None = None
 
 
 class InvoiceUncollectible(Wire, frozen=True):
     """Why an invoice was given up."""
 
-    reason: str | None = None
+    reason: Text | None = None
 
 
 class InvoiceStatusDetails(Wire, frozen=True):
@@ -215,15 +246,15 @@ class InvoiceStatusDetails(Wire, frozen=True):
 class PaymentIntent(Wire, frozen=True):
     """An attempt to collect money; only its status is used."""
 
-    id: str
-    status: str
+    id: Identifier
+    status: Text
 
 
 class PaymentSource(Wire, frozen=True):
     """What an invoice payment is made with; the intent is an id unless it was expanded."""
 
-    type: str = ""
-    payment_intent: str | PaymentIntent | None = None
+    type: Text = ""
+    payment_intent: Text | PaymentIntent | None = None
 
     @property
     def payment_intent_id(self) -> str | None:
@@ -235,10 +266,10 @@ class PaymentSource(Wire, frozen=True):
 class InvoicePayment(Wire, frozen=True):
     """One payment of an invoice; ``status`` is open, paid or canceled."""
 
-    id: str
-    status: str
-    invoice: str | None = None
-    created: int = 0
+    id: Identifier
+    status: Text
+    invoice: Text | None = None
+    created: Moment = 0
     is_default: bool = False
     payment: PaymentSource | None = None
 
@@ -253,7 +284,7 @@ class InvoicePayments(Wire, frozen=True):
 class InvoiceSubscriptionDetails(Wire, frozen=True):
     """The subscription an invoice was made for."""
 
-    subscription: str | None = None
+    subscription: Text | None = None
 
 
 class InvoiceParent(Wire, frozen=True):
@@ -265,26 +296,26 @@ class InvoiceParent(Wire, frozen=True):
 class Invoice(Wire, frozen=True):
     """An invoice; amounts in minor units of ``currency``; ``status`` None on one that was never finalised."""
 
-    id: str
-    created: int
-    currency: str
-    customer: str | Customer | None = None
-    status: str | None = None
-    number: str | None = None
-    collection_method: str | None = None
-    due_date: int | None = None
-    attempt_count: int = 0
-    next_payment_attempt: int | None = None
-    total: int = 0
-    amount_due: int = 0
-    amount_paid: int = 0
-    amount_remaining: int = 0
-    billing_reason: str | None = None
+    id: Identifier
+    created: Moment
+    currency: Text
+    customer: Text | Customer | None = None
+    status: Text | None = None
+    number: Text | None = None
+    collection_method: Text | None = None
+    due_date: Moment | None = None
+    attempt_count: Integer = 0
+    next_payment_attempt: Moment | None = None
+    total: BigInteger = 0
+    amount_due: BigInteger = 0
+    amount_paid: BigInteger = 0
+    amount_remaining: BigInteger = 0
+    billing_reason: Text | None = None
     parent: InvoiceParent | None = None
     status_details: InvoiceStatusDetails | None = None
     payments: InvoicePayments | UnsetType | None = UNSET
-    subscription: str | None = None  # before 2025-03-31, and so is the next
-    payment_intent: str | PaymentIntent | None = None
+    subscription: Text | None = None  # before 2025-03-31, and so is the next
+    payment_intent: Text | PaymentIntent | None = None
 
     def __post_init__(self) -> None:
         """An older shape becomes today's."""
@@ -316,26 +347,26 @@ class Invoice(Wire, frozen=True):
 class Subscription(Wire, frozen=True):
     """A subscription with its items; customer and latest invoice are ids unless they were expanded."""
 
-    id: str
-    customer: str | Customer
-    status: str
-    created: int
-    start_date: int
-    currency: str
+    id: Identifier
+    customer: Text | Customer
+    status: Text
+    created: Moment
+    start_date: Moment
+    currency: Text
     items: SubscriptionItems
-    collection_method: str | None = None
-    ended_at: int | None = None
-    cancel_at: int | None = None
+    collection_method: Text | None = None
+    ended_at: Moment | None = None
+    cancel_at: Moment | None = None
     cancel_at_period_end: bool = False
-    canceled_at: int | None = None
-    trial_end: int | None = None
+    canceled_at: Moment | None = None
+    trial_end: Moment | None = None
     pause_collection: PauseCollection | None = None
-    discounts: list[str | Discount] | None = None
+    discounts: list[Text | Discount] | None = None
     default_tax_rates: list[TaxRate] | None = None
-    latest_invoice: str | Invoice | None = None
-    test_clock: str | None = None
+    latest_invoice: Text | Invoice | None = None
+    test_clock: Text | None = None
     discount: Discount | None = None  # before 2025-03-31, and so is the next
-    current_period_end: int | None = None
+    current_period_end: Moment | None = None
 
     def __post_init__(self) -> None:
         """An older shape becomes today's: one discount a list of one, the period's end that of every item."""
@@ -361,13 +392,13 @@ class Subscription(Wire, frozen=True):
 class AccountBusinessProfile(Wire, frozen=True):
     """The public face of an account."""
 
-    name: str | None = None
+    name: Text | None = None
 
 
 class AccountDashboard(Wire, frozen=True):
     """How the account is called in Stripe's Dashboard."""
 
-    display_name: str | None = None
+    display_name: Text | None = None
 
 
 class AccountSettings(Wire, frozen=True):
@@ -379,10 +410,10 @@ class AccountSettings(Wire, frozen=True):
 class Account(Wire, frozen=True):
     """The connected account; reading it is optional (docs/rules.md section 7)."""
 
-    id: str
+    id: Identifier
     business_profile: AccountBusinessProfile | None = None
     settings: AccountSettings | None = None
-    email: str | None = None
+    email: Text | None = None
 
     @property
     def display_name(self) -> str:

@@ -1,0 +1,44 @@
+"""What a field may hold: no more than the column it is stored in, and nothing that cannot be computed with.
+
+The limits are part of the types, so msgspec refuses what is beyond them while it decodes. It cannot do so for decimals,
+which are looked at when the struct that has one is made. NUL characters are looked for in ``decode``.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+from msgspec import Meta
+
+Text = Annotated[str, Meta(max_length=5_000)]
+"""Any text; the limit is Stripe's own for a string."""
+
+Identifier = Annotated[str, Meta(min_length=1, max_length=255)]
+"""The id of an object itself."""
+
+BigInteger = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""An amount or a quantity."""
+
+Integer = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+"""A small number."""
+
+Divisor = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+"""A small number that is divided by."""
+
+Moment = Annotated[int, Meta(ge=-2_208_988_800, le=253_370_764_800)]
+"""Unix seconds, from 1900 to the last year a date can hold, in any time zone."""
+
+_DECIMAL_DIGITS = 18  # before the point, as wide as any amount column
+_DECIMAL_PLACES = 30  # after it, generous: only what could not be computed with is refused
+
+
+def require_ordinary(field: str, value: Decimal | None) -> None:
+    """Raise ValueError for a number that is not finite or not of ordinary size.
+
+    msgspec adds the path of the struct to what it says, and ``decode`` puts the two together.
+    """
+    if value is None or (value.is_finite() and -_DECIMAL_PLACES <= value.adjusted() < _DECIMAL_DIGITS):
+        return
+    expected = "a number of ordinary size" if value.is_finite() else "a finite number"
+    raise ValueError(f"Expected {expected} - of `.{field}`")
