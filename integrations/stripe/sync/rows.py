@@ -24,7 +24,7 @@ from integrations.stripe.api.objects import (
     Product,
     Subscription,
 )
-from integrations.stripe.rules.domains import email_address, email_domain
+from integrations.stripe.rules.domains import email_address
 from integrations.stripe.rules.subscriptions import is_live
 
 Row = dict[str, Any]
@@ -97,7 +97,8 @@ class Batch:
         if customer.deleted:
             self.put("tombstone", {"stripe_id": customer.id, "observed_at": observed_at, "data": {"id": customer.id}})
             return
-        domain = email_domain(customer.email) or ""
+        address = email_address(customer.email) or ""
+        domain = address.rpartition("@")[2]
         self.put(
             "customer",
             {
@@ -105,7 +106,7 @@ class Batch:
                 "observed_at": observed_at,
                 "data": customer,
                 "email": customer.email or "",
-                "email_address": (email_address(customer.email) or "") if domain else "",
+                "email_address": address,
                 "email_domain": domain,
                 "personal": bool(domain) and is_personal(domain, **self.overrides),
                 "name": customer.name or "",
