@@ -99,15 +99,15 @@ class ReadOnlyTransport(stripe.HTTPClient):
 
     def _get(self, url: str, headers: Mapping[str, str] | None) -> tuple[BytesIO, int, Mapping[str, str]]:
         deadline = time.monotonic() + self._timeout[0] + 2 * self._timeout[1]
-        with self._session().get(
-            url, headers=headers, timeout=self._timeout, allow_redirects=False, stream=True, auth=_keep_our_key
+        with self._session(url).get(
+            url, headers=headers, timeout=self._timeout, allow_redirects=False, stream=True
         ) as answer:
             return BytesIO(_body(answer, deadline)), answer.status_code, answer.headers
 
-    def _session(self) -> requests.Session:
+    def _session(self, url: str) -> requests.Session:
         session: requests.Session | None = getattr(self._mine, "session", None)
         if session is None:
-            session = self._mine.session = requests.Session()
+            session = self._mine.session = _session_for(url)
             with self._lock:
                 self._sessions.add(session)
         return session
@@ -125,14 +125,21 @@ def get_bytes(client: stripe.StripeClient, url: str, token: str) -> tuple[bytes,
     return cast(BytesIO, response.io).getvalue(), response.headers
 
 
+def _session_for(url: str) -> requests.Session:
+    """A session with the proxy and the certificates the environment names for ``url``, and nothing else of it.
+
+    A session that trusts the environment goes through all of it for every request, which is a fifth of what a page
+    costs, and would replace our Authorization header by an entry of ~/.netrc. One reader only ever asks one host.
+    """
+    session = requests.Session()
+    found = session.merge_environment_settings(url, {}, None, None, None)
+    session.proxies, session.verify, session.trust_env = found["proxies"], found["verify"], False
+    return session
+
+
 def _refuse_unless_get(method: str, post_data: object) -> None:
     if method.lower() != "get" or post_data:
         raise ReadOnlyViolation(f"{method.upper()} was refused: Stripe is only read.")
-
-
-def _keep_our_key(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Without an ``auth`` of its own, requests would replace our Authorization header by an entry of ~/.netrc."""
-    return request
 
 
 def _body(answer: requests.Response, deadline: float) -> bytes:

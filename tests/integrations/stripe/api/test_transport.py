@@ -137,6 +137,34 @@ def test_an_entry_in_netrc_does_not_replace_the_key(tmp_path: Path, monkeypatch:
     assert server.requests[0].headers["Authorization"] == f"Bearer {KEY}"
 
 
+def test_a_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with serving([Answer()]) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        get_bytes(client("http://stripe.invalid"), "/v1/things", KEY)
+
+    assert [request.target for request in proxy.requests] == ["http://stripe.invalid/v1/things"]
+
+
+def test_a_host_named_in_no_proxy_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving([Answer()]) as proxy, serving([Answer()]) as server:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        get_bytes(client(server.url), "/v1/things", KEY)
+
+    assert proxy.requests == []
+
+
+def test_certificates_named_in_the_environment_are_the_ones_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with serving([Answer()]) as server, pytest.raises(OSError, match=str(bundle)):
+        get_bytes(client(server.url.replace("http", "https")), "/v1/things", KEY)
+
+
 def test_a_redirect_is_not_followed() -> None:
     with (
         serving([Answer(status=302, headers={"Location": "/v1/elsewhere"})]) as server,
