@@ -7,7 +7,9 @@ paid meanwhile is met in both lists then, never in none.
 
 from __future__ import annotations
 
-from integrations.stripe.sync.fetch import Fetched, Fetcher
+from threading import Event
+
+from integrations.stripe.sync.fetch import WAIT_SECONDS, Fetched, Fetcher
 from integrations.stripe.sync.lanes import Split, Stored, first_lanes
 from integrations.stripe.sync.paid_invoices import keep_news, next_stretch
 from integrations.stripe.sync.unsettled import number_unsettled
@@ -24,21 +26,32 @@ class Beside:
     """The lists beside one slice of a walk; ``phase`` is the walk's."""
 
     def __init__(self, work: Work, phase: str) -> None:
+        self.work = work
+        self.arrived = Event()
         self.tracks = (
-            Track(work, phase, (PAYMENTS,)),
-            Track(work, phase, (OPEN_INVOICES, UNCOLLECTIBLE_INVOICES, PAID_INVOICES)),
+            Track(work, phase, (PAYMENTS,), self.arrived),
+            Track(work, phase, (OPEN_INVOICES, UNCOLLECTIBLE_INVOICES, PAID_INVOICES), self.arrived),
         )
 
     def write_ready(self) -> None:
-        """Write what has come by now, without waiting for more."""
-        if self.tracks[0].work.read >= LONG:
+        """Write what has come by now, without waiting for more; behind the end of a list the next one is begun."""
+        if self.work.read >= LONG:
             for track in self.tracks:
-                track.write_ready()
+                track.begin()
+            self._write_ready()
 
     def finish(self) -> None:
         """Write what is under way to its end, or to that of the slice; nothing more is begun."""
+        while self._write_ready() and not self.work.is_over:
+            if not self.arrived.wait(WAIT_SECONDS):
+                self.work.keep_lease()
+
+    def _write_ready(self) -> bool:
+        """Write what has come by now on all tracks; whether there is more to come."""
+        self.arrived.clear()
         for track in self.tracks:
-            track.finish()
+            track.write_ready()
+        return any(track.fetcher for track in self.tracks)
 
     def close(self, *, failed: bool) -> None:
         """Write what was held back, unless the walk failed in a way that forbids it, and end the threads."""
@@ -50,49 +63,33 @@ class Beside:
 
 
 class Track:
-    """Lists of one endpoint, one after the other."""
+    """Lists of one endpoint, one after the other; ``fetcher`` reads the first of them while it is under way."""
 
-    def __init__(self, work: Work, phase: str, walks: tuple[Walk, ...]) -> None:
+    def __init__(self, work: Work, phase: str, walks: tuple[Walk, ...], arrived: Event) -> None:
         self.work = work
         self.phase = phase
         self.walks = list(walks)
+        self.arrived = arrived
         self.lanes: list[Stored] = []
         self.held: list[Fetched] = []
         self.fetcher: Fetcher | None = None
         self.look_at = float(WORTH_READING_BESIDE)
 
     def write_ready(self) -> None:
-        """Write what has come by now, in batches, and begin the next list behind the last page."""
-        fetcher = self.fetcher or self._begin()
-        if fetcher is None:
+        """Write what has come by now, in batches; behind the last page the threads end."""
+        if self.fetcher is None:
             return
-        is_last = not fetcher.is_busy
-        for fetched in fetcher.ready():
-            self._take(fetched)
+        is_last = not self.fetcher.is_reading
+        for fetched in self.fetcher.ready():
+            if isinstance(fetched, Split):
+                fetched.apply(self.lanes)
+            else:
+                self.held.append(fetched)
+            if len(self.held) >= PAGES_A_BATCH:
+                self.write()
         if is_last:
             self.write()
             self.stop()
-
-    def finish(self) -> None:
-        """Write what is under way, to its end or to that of the slice."""
-        if self.fetcher is None:
-            return
-        for fetched in self.fetcher.coming():
-            self._take(fetched)
-            if self.work.is_over:
-                return
-        self.write()
-        self.stop()
-
-    def _take(self, fetched: Fetched | Split) -> None:
-        if isinstance(fetched, Split):
-            fetched.apply(self.lanes)
-        elif fetched.lane is None:
-            self.work.keep_lease()
-        else:
-            self.held.append(fetched)
-        if len(self.held) >= PAGES_A_BATCH:
-            self.write()
 
     def write(self) -> None:
         """Write the pages held back."""
@@ -109,24 +106,22 @@ class Track:
     def _sift(self) -> Sift | None:
         return keep_news if self.walks[0] is PAID_INVOICES else None
 
-    def _begin(self) -> Fetcher | None:
-        """Set threads to work on the next list that is not through; None when there is none, or not yet."""
+    def begin(self) -> None:
+        """Set threads to work on the next list that is not through, unless one is under way, or none can be yet."""
         walks = self.work.checkpoint["walks"]
-        while self.walks:
+        while self.walks and self.fetcher is None:
             what = self.walks[0]
             if what is PAID_INVOICES:
                 if not self._has_stretch():
-                    return None
+                    return
                 self.lanes = walks[what.name]
             else:
                 self.lanes = walks.setdefault(what.name, first_lanes())
                 if all(lane["done"] for lane in self.lanes):
                     self.walks.pop(0)
                     continue
-            self.fetcher = fetcher_of(self.work, what, self.lanes)
+            self.fetcher = fetcher_of(self.work, what, self.lanes, self.arrived)
             self.fetcher.start()
-            return self.fetcher
-        return None
 
     def _has_stretch(self) -> bool:
         """Whether there is something of the paid invoices to read, as far as can be said by now.

@@ -49,7 +49,7 @@ class Fetcher:
     """Reads the unfinished lanes of one walk, and splits them while that pays.
 
     ``abort`` ends all waiting of the reader's; it is set when the pages are left before the end, and left to the caller
-    to clear.
+    to clear. ``arrived`` is set when something has come or ended, for a caller that waits for several fetchers at once.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Fetcher:
         clock: DatabaseClock,
         overrides: Overrides,
         abort: threading.Event,
+        arrived: threading.Event | None = None,
     ) -> None:
         self.walk = walk
         self.lanes = Lanes.of(stored, splits=walk.in_lanes)
@@ -72,6 +73,7 @@ class Fetcher:
         self.clock = clock
         self.overrides = overrides
         self.abort = abort
+        self.arrived = arrived or threading.Event()
         self.stop = threading.Event()
         self.queue: Queue[Fetched | Split | Failed] = Queue(maxsize=QUEUED_PAGES)
         self.threads: list[threading.Thread] = []
@@ -107,17 +109,20 @@ class Fetcher:
         self._spread()
 
     @property
+    def is_reading(self) -> bool:
+        """Whether something is still to come."""
+        with self.lanes.lock:
+            return self.active > 0
+
+    @property
     def is_busy(self) -> bool:
         """Whether something is still to come, or waits to be taken."""
-        return bool(self.active) or not self.queue.empty()
+        return self.is_reading or not self.queue.empty()
 
     def ready(self) -> Iterator[Fetched | Split]:
-        """What has come by now, for whoever has other things to do than wait. Raises what a lane met."""
-        while True:
-            try:
-                got = self.queue.get_nowait()
-            except Empty:
-                return
+        """What has come by now, not what comes meanwhile: the caller has more to do. Raises what a lane met."""
+        for _number in range(self.queue.qsize()):
+            got = self.queue.get_nowait()
             if isinstance(got, Failed):
                 raise got.error
             yield got
@@ -132,24 +137,27 @@ class Fetcher:
         for thread in threads:
             thread.join()
 
-    def _spread(self) -> None:
-        """Put more threads to work while there are lanes for them, or one can be split."""
-        while True:
-            with self.lanes.lock:
-                if self.stop.is_set() or self.active >= AT_ONCE:
-                    return
+    def _spread(self, *, leaving: bool = False) -> None:
+        """Put more threads to work while there are lanes for them, or one can be split.
+
+        ``leaving``: the calling thread ends. It is counted out together with those it makes room for, so that nobody
+        finds the fetcher idle in between.
+        """
+        with self.lanes.lock:
+            self.active -= leaving
+            while self.active < AT_ONCE and not self.stop.is_set():
                 number, split = self.lanes.take(), None
                 if number is None:
                     split = self.lanes.split()
                     if split is None:
                         return
                     number = split.new
-                self.active += 1
                 thread = threading.Thread(
                     target=context.carry(self._run), args=(number, split), name=f"lane-{number}", daemon=True
                 )
+                thread.start()
                 self.threads.append(thread)
-            thread.start()
+                self.active += 1
 
     def _run(self, number: int, split: Split | None) -> None:
         try:
@@ -161,9 +169,8 @@ class Fetcher:
         except BaseException as error:  # noqa: BLE001 - it is raised again in the writer's thread
             self._put(Failed(error))
         finally:
-            with self.lanes.lock:
-                self.active -= 1
-            self._spread()
+            self._spread(leaving=True)
+            self.arrived.set()
 
     def _read(self, number: int) -> Iterator[Fetched]:
         lane = self.lanes.lanes[number]
@@ -202,4 +209,5 @@ class Fetcher:
                 if self.stop.is_set():
                     return False
                 continue
+            self.arrived.set()
             return not self.stop.is_set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from threading import Event
 from typing import Protocol
 
 from integrations.errors import IntegrationError
@@ -71,8 +72,8 @@ def attended(beside: Companion) -> Iterator[Callable[[Iterable[Page]], Iterator[
         beside.close(failed=failed)
 
 
-def fetcher_of(work: Work, what: Walk, lanes: list[Stored]) -> Fetcher:
-    """Whoever fetches these lanes for a slice."""
+def fetcher_of(work: Work, what: Walk, lanes: list[Stored], arrived: Event | None = None) -> Fetcher:
+    """Whoever fetches these lanes for a slice; ``arrived`` is set when something has come."""
     return Fetcher(
         what,
         lanes,
@@ -82,6 +83,7 @@ def fetcher_of(work: Work, what: Walk, lanes: list[Stored]) -> Fetcher:
         clock=work.clock,
         overrides=work.overrides,
         abort=work.stop,
+        arrived=arrived,
     )
 
 
