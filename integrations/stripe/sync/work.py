@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from django.conf import settings
-from django.db import connection as database
 from django.db import reset_queries, transaction
 
 from customers.models import PersonalDomain
@@ -20,6 +20,7 @@ from integrations.models import RunKind, SeenId, StripeConnection, SyncIssue, Sy
 from integrations.stripe.api.calls import Call
 from integrations.stripe.api.factory import reader_for
 from integrations.stripe.sync import calls, drift, issues, store, tokens
+from integrations.stripe.sync.binding import binding_cursor
 from integrations.stripe.sync.clock import DatabaseClock
 from integrations.stripe.sync.lease import Lease
 from integrations.stripe.sync.rows import Batch
@@ -213,10 +214,10 @@ class Work:
     def _remember_seen(self, batch: Batch) -> None:
         if not batch.seen:
             return
-        kinds, ids = zip(*sorted(batch.seen), strict=True)
-        with database.cursor() as cursor:
+        with binding_cursor() as cursor:
             cursor.execute(
                 "INSERT INTO integrations_seenid (run_id, kind, stripe_id)"
-                " SELECT %s, k, i FROM unnest(%s::smallint[], %s::text[]) AS seen(k, i) ON CONFLICT DO NOTHING",
-                [self.run.pk, list(kinds), list(ids)],
+                " SELECT %s, (seen->>0)::smallint, seen->>1 FROM jsonb_array_elements(%s::jsonb) AS seen"
+                " ON CONFLICT DO NOTHING",
+                [self.run.pk, msgspec.json.encode(sorted(batch.seen)).decode()],
             )
