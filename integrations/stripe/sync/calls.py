@@ -6,49 +6,61 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db import connection as database
+from django.db.models import QuerySet
 
 from integrations.models import ApiCall, MonthlyReads, StripeConnection
 from integrations.stripe.api.calls import Call
+from integrations.stripe.sync.insert import insert_rows
 
 KEPT = 200
+
+
+# Written with every batch of a run, hence without building models for it.
+FORGET = """
+DELETE FROM integrations_apicall WHERE connection_id = %(connection)s AND (at, id) < (
+    SELECT at, id FROM integrations_apicall WHERE connection_id = %(connection)s
+    ORDER BY at DESC, id DESC OFFSET %(kept)s - 1 LIMIT 1)
+"""
+
+COUNT = """
+INSERT INTO integrations_monthlyreads AS counted (connection_id, month, reads) VALUES (%s, %s, %s)
+ON CONFLICT (connection_id, month) DO UPDATE SET reads = counted.reads + EXCLUDED.reads
+"""
 
 
 def record(connection: StripeConnection, calls: Sequence[Call]) -> None:
     """List calls and count the reads among them; the oldest beyond the last 200 go."""
     if not calls:
         return
-    ApiCall.objects.bulk_create(
-        [
-            ApiCall(
-                connection=connection,
-                at=call.at,
-                method=call.method,
-                path=call.path,
-                status=call.status,
-                duration_ms=call.duration_ms,
-                request_id=call.request_id[:100],
-                error_code=call.error_code[:60],
-            )
-            for call in calls[-KEPT:]
-        ]
-    )
-    mine = ApiCall.objects.filter(connection=connection)
-    kept = mine.order_by("-at", "-id").values("pk")[:KEPT]
-    mine.exclude(pk__in=kept).delete()
+    insert_rows(ApiCall, [as_row(connection, call) for call in calls[-KEPT:]])
+    with database.cursor() as cursor:
+        cursor.execute(FORGET, {"connection": connection.pk, "kept": KEPT})
     count_reads(connection, calls)
+
+
+def as_row(connection: StripeConnection, call: Call) -> dict[str, Any]:
+    """A call as its columns."""
+    return {
+        "connection_id": connection.pk,
+        "at": call.at,
+        "method": call.method,
+        "path": call.path,
+        "status": call.status,
+        "duration_ms": call.duration_ms,
+        "request_id": call.request_id[:100],
+        "error_code": call.error_code[:60],
+    }
 
 
 def count_reads(connection: StripeConnection, calls: Sequence[Call]) -> None:
     """Add to the months the reads were made in. Stripe allows few reads to small accounts; a refused one counts too."""
     months = Counter(month_of(call.at) for call in calls if call.method == "GET")
-    for month, reads in sorted(months.items()):
-        MonthlyReads.objects.bulk_create(
-            [MonthlyReads(connection=connection, month=month)],
-            ignore_conflicts=True,
-        )
-        MonthlyReads.objects.filter(connection=connection, month=month).update(reads=F("reads") + reads)
+    with database.cursor() as cursor:
+        for month, reads in sorted(months.items()):
+            cursor.execute(COUNT, [connection.pk, month, reads])
 
 
 def reads_this_month(connection: StripeConnection) -> int:

@@ -46,6 +46,7 @@ from integrations.stripe.sync import (
     rates,
     tokens,
 )
+from integrations.stripe.sync.garbage import seldom_collected
 from integrations.stripe.sync.lease import Lease, LeaseLostError
 from integrations.stripe.sync.phases import PHASES, require_access, step
 from integrations.stripe.sync.threads import StoppedError
@@ -156,7 +157,7 @@ def continue_run(run_id: int, *, queue: bool = True, on_commit: Callable[[], Non
     if held is None:
         return False
     try:
-        with context.working_on(run=run_id, connection=held.run.connection.mode):
+        with context.working_on(run=run_id, connection=held.run.connection.mode), seldom_collected():
             if held.claims > CLAIMS_WITHOUT_PROGRESS:
                 fail(held, stalled(held))
                 return False

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import UNSET
+from msgspec import UNSET, inspect
 
 from integrations.stripe.api.decode import DecodeError, decode, reference
-from integrations.stripe.api.objects import Coupon, Customer, Invoice, Price, Reference, Subscription
+from integrations.stripe.api.objects import (
+    Account,
+    Coupon,
+    Customer,
+    Invoice,
+    InvoicePayment,
+    Price,
+    Product,
+    Reference,
+    Subscription,
+)
+
+PRICE: dict[str, object] = {
+    "id": "price_1",
+    "currency": "usd",
+    "product": "prod_1",
+    "unit_amount": 1000,
+    "unit_amount_decimal": "1000",
+    "recurring": {"interval": "month", "interval_count": 1, "usage_type": "licensed"},
+}
 
 
 def subscription(**changes: object) -> dict[str, object]:
-    price = {
-        "id": "price_1",
-        "currency": "usd",
-        "product": "prod_1",
-        "unit_amount": 1000,
-        "unit_amount_decimal": "1000",
-        "recurring": {"interval": "month", "interval_count": 1, "usage_type": "licensed"},
-    }
     return {
         "id": "sub_1",
         "object": "subscription",
@@ -32,7 +45,7 @@ def subscription(**changes: object) -> dict[str, object]:
         "created": 1_700_000_000,
         "start_date": 1_700_000_000,
         "currency": "usd",
-        "items": {"object": "list", "data": [{"id": "si_1", "price": price, "quantity": 2}], "has_more": False},
+        "items": {"object": "list", "data": [{"id": "si_1", "price": PRICE, "quantity": 2}], "has_more": False},
         **changes,
     }
 
@@ -112,6 +125,95 @@ def test_an_amount_that_cannot_be_computed_with_is_refused(value: str) -> None:
         decode(raw(price), Price)
 
     assert caught.value.path == "$.unit_amount_decimal"
+
+
+def test_an_amount_inside_is_named_by_its_whole_path() -> None:
+    items = {"data": [{"id": "si_1", "price": {**PRICE, "unit_amount_decimal": "NaN"}}]}
+
+    with pytest.raises(DecodeError) as caught:
+        decode(raw(subscription(items=items)), Subscription)
+
+    assert caught.value.detail == "$.items.data[0].price.unit_amount_decimal: Expected a finite number"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "path"),
+    [
+        ({"a\0b": "c"}, "$.metadata[...]"),
+        ({"a": "b\0c"}, "$.metadata[...]"),
+        ({"a": "x" * 5001}, "$.metadata[...]"),
+        ({"x" * 5001: "a"}, "$.metadata"),
+    ],
+)
+def test_keys_are_held_to_what_values_are(metadata: dict[str, str], path: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode(raw({"id": "cus_1", "metadata": metadata}), Customer)
+
+    assert caught.value.path == path
+
+
+def test_a_nul_is_found_wherever_it_is_read() -> None:
+    items = {"data": [{"id": "si_1", "price": PRICE, "discounts": ["di_1", "di_\0"]}]}
+
+    with pytest.raises(DecodeError) as caught:
+        decode(raw(subscription(items=items)), Subscription)
+
+    assert caught.value.path == "$.items.data[0].discounts[1]"
+
+
+def test_what_only_looks_like_a_nul_is_text() -> None:
+    assert decode(raw({"id": "cus_1", "name": r"\u0000"}), Customer).name == r"\u0000"
+
+
+def without_limits(kind: inspect.Type, path: str) -> Iterator[str]:
+    """The texts and numbers within a type that may be of any size."""
+    if isinstance(kind, inspect.StrType) and kind.max_length is None:
+        yield path
+    if isinstance(kind, inspect.IntType) and None in (kind.ge, kind.le):
+        yield path
+    if isinstance(kind, inspect.FloatType | inspect.AnyType | inspect.BytesType):
+        yield path
+    if isinstance(kind, inspect.StructType):
+        for field in kind.fields:
+            yield from without_limits(field.type, f"{path}.{field.name}")
+        decimals = [field.name for field in kind.fields if inspect.DecimalType() in parts(field.type)]
+        for name in decimals:
+            if not refuses_nan(kind.cls, name):
+                yield f"{path}.{name}"
+    else:
+        for part in parts(kind):
+            if part is not kind:
+                yield from without_limits(part, path)
+
+
+def parts(kind: inspect.Type) -> list[inspect.Type]:
+    """What may stand in a field of this type."""
+    if isinstance(kind, inspect.UnionType):
+        return list(kind.types)
+    if isinstance(kind, inspect.ListType):
+        return [kind.item_type]
+    if isinstance(kind, inspect.DictType):
+        return [kind.key_type, kind.value_type]
+    return [kind]
+
+
+def refuses_nan(struct: type[Any], name: str) -> bool:
+    """Whether a decimal of a struct is looked at when one is made."""
+    others = {
+        field.name: True if isinstance(field.type, inspect.BoolType) else "x"
+        for field in inspect.type_info(struct).fields  # type: ignore[attr-defined]
+        if field.required
+    }
+    try:
+        struct(**{**others, name: Decimal("NaN")})
+    except ValueError as error:
+        return f"`.{name}`" in str(error)
+    return False
+
+
+@pytest.mark.parametrize("struct", [Subscription, Customer, Invoice, InvoicePayment, Price, Product, Coupon, Account])
+def test_whatever_is_read_has_limits(struct: type[Any]) -> None:
+    assert list(without_limits(inspect.type_info(struct), "$")) == []
 
 
 @pytest.mark.parametrize("field", ["interval_count", "divide_by"])
