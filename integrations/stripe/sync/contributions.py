@@ -1,6 +1,8 @@
 """MRR and receipt of every subscription, from the mirror (docs/rules.md section 4).
 
-Works on sets of Stripe customers, in scope or not, so that lists can say what is at stake. Writes only what changed.
+Works on sets of Stripe customers, in scope or not, so that lists can say what is at stake. A contribution is a pure
+function of what it is computed from, so one whose ``computed_from`` still says the same is left as it is, until its
+``next_change_at`` has come.
 """
 
 from __future__ import annotations
@@ -20,23 +22,20 @@ from integrations.models import StripeConnection, StripeCustomer, StripeSubscrip
 from integrations.stripe.api.objects import Customer, Discount, Subscription
 from integrations.stripe.rules.money import Rates
 from integrations.stripe.rules.mrr import Contribution, contribution
-from integrations.stripe.rules.plan import plan
-from integrations.stripe.sync.catalog import CatalogCache
+from integrations.stripe.rules.plan import Plan, plan
+from integrations.stripe.sync.catalog import CatalogCache, References
+from integrations.stripe.sync.computed_from import fingerprint
 
 UPDATE = """
 UPDATE integrations_stripesubscription AS t
 SET mrr = r.mrr, receipt = r.receipt, problems = r.problems, plan = r.plan, plan_label = r.plan_label,
-    next_change_at = r.next_change_at
+    next_change_at = r.next_change_at, computed_from = r.computed_from
 FROM json_to_recordset(%s::json) AS r(
-    stripe_id text, mrr numeric, receipt jsonb, problems text[], plan text, plan_label text, next_change_at timestamptz
+    stripe_id text, mrr numeric, receipt jsonb, problems text[], plan text, plan_label text, next_change_at timestamptz,
+    computed_from text
 )
 WHERE t.connection_id = %s AND t.stripe_id = r.stripe_id
-  AND (t.mrr, t.receipt, t.problems::text[], t.plan, t.plan_label, t.next_change_at)
-      IS DISTINCT FROM (r.mrr, r.receipt, r.problems, r.plan, r.plan_label, r.next_change_at)
 """
-
-COMPARED = ("mrr", "problems", "plan", "plan_label", "next_change_at")
-"""What is stored of a contribution beside its receipt."""
 
 decode_subscription = msgspec.json.Decoder(Subscription, strict=False).decode
 decode_any = msgspec.json.Decoder().decode
@@ -71,28 +70,35 @@ class Contributions:
         stored = list(
             StripeSubscription.objects.filter(connection=self.connection, customer_id__any=ids)
             .annotate(text=Cast(F("data"), TextField()), receipt_text=Cast(F("receipt"), TextField()))
-            .values_list("text", "receipt_text", *COMPARED)
+            .values_list("text", "computed_from", "next_change_at", "receipt_text")
         )
         subscriptions = [decode_subscription(text) for text, *_stored in stored]
         discounts = self._customer_discounts(ids)
-        catalog = self.catalog.for_subscriptions(subscriptions, discounts.values())
+        references = [References.of(each, discounts.get(each.customer_id)) for each in subscriptions]
+        catalog = self.catalog.load(references)
         rows, changes = [], []
-        for subscription, (_text, receipt_text, *compared) in zip(subscriptions, stored, strict=True):
+        for subscription, refers, (text, before_from, next_change_at, receipt_text) in zip(
+            subscriptions, references, stored, strict=True
+        ):
+            discount = discounts.get(subscription.customer_id)
+            computed_from = fingerprint(
+                text,
+                discount,
+                self.catalog.said(refers),
+                catalog.has_all_products,
+                self.rates.get(subscription.currency),
+            )
+            if computed_from == before_from and (next_change_at is None or next_change_at > self.now):
+                continue
             found = contribution(
-                subscription,
-                customer_discount=discounts.get(subscription.customer_id),
-                catalog=catalog,
-                rates=self.rates,
-                now=self.now,
+                subscription, customer_discount=discount, catalog=catalog, rates=self.rates, now=self.now
             )
             named = plan(subscription, prices=catalog.prices, product_names=catalog.product_names)
-            row = to_row(subscription.id, found, named.value, named.label)
+            row = to_row(subscription.id, found, named, computed_from)
+            rows.append(row)
             before = decode_any(receipt_text) if receipt_text is not None else None
             if row["receipt"] != before:
                 changes.append(Change(subscription.id, before, row["receipt"]))
-                rows.append(row)
-            elif [row[name] for name in COMPARED] != compared:
-                rows.append(row)
         if rows:
             with database.cursor() as cursor:
                 cursor.execute(UPDATE, [msgspec.json.encode(rows).decode(), self.connection.pk])
@@ -111,14 +117,15 @@ class Contributions:
         return found
 
 
-def to_row(stripe_id: str, found: Contribution, plan_value: str, plan_label: str) -> dict[str, Any]:
+def to_row(stripe_id: str, found: Contribution, named: Plan, computed_from: str) -> dict[str, Any]:
     """What is stored of one contribution."""
     return {
         "stripe_id": stripe_id,
         "mrr": found.amount,
         "receipt": msgspec.to_builtins(found.receipt),
         "problems": [f"{problem.code} {problem.subject}"[:300] for problem in found.problems],
-        "plan": plan_value,
-        "plan_label": plan_label,
+        "plan": named.value,
+        "plan_label": named.label,
         "next_change_at": found.next_change_at,
+        "computed_from": computed_from,
     }

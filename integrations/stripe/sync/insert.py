@@ -6,21 +6,13 @@ travel as one JSON parameter and PostgreSQL unpacks them, as it does those of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 import msgspec
 from django.db import connection as database
 from django.db.models import Model
-
-
-def insert(model: type[Model], instances: Iterable[Model]) -> None:
-    """Insert new rows; every column but the automatic key is taken from the instance, database defaults are not."""
-    names = columns(model)
-    values = attrgetter(*names)
-    insert_rows(model, [dict(zip(names, values(instance), strict=True)) for instance in instances])
 
 
 def insert_rows(model: type[Model], rows: Sequence[dict[str, Any]], *, replace_by: str = "") -> None:
