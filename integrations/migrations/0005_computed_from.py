@@ -1,4 +1,4 @@
-"""What a subscription's MRR was computed from, so that it is computed again only when that has changed."""
+"""What a subscription's MRR and a customer's fields were computed from: until that changes they stay as they are."""
 
 from django.db import migrations, models
 
@@ -9,6 +9,11 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             "stripesubscription",
+            "computed_from",
+            models.CharField(blank=True, db_default="", default="", editable=False, max_length=64),
+        ),
+        migrations.AddField(
+            "billingsummary",
             "computed_from",
             models.CharField(blank=True, db_default="", default="", editable=False, max_length=64),
         ),

@@ -31,6 +31,7 @@ from integrations.stripe.sync.chunked import in_chunks, walk
 from integrations.stripe.sync.clock import DatabaseClock
 from integrations.stripe.sync.contributions import Contributions
 from integrations.stripe.sync.rollup import SOURCE, Rollup
+from integrations.stripe.sync.unmoved import moved
 
 LOCK_SPACE = 0x5354  # "ST": keeps our advisory locks apart from anybody else's
 
@@ -124,13 +125,17 @@ def customers_of(connection: StripeConnection) -> QuerySet[Customer]:
 
 
 def attached_chunk(connection: StripeConnection, *, after: int, rates: Rates, now: datetime) -> int | None:
-    """Contributions and roll-up of the next Pivotal customers behind ``after``; the last id, None at the end."""
+    """Contributions and roll-up of the next Pivotal customers behind ``after``; the last id, None at the end.
+
+    Those about whom nothing was written since a run last rolled them up are left as they are.
+    """
     with lock(connection):
         ids: list[int] = next(walk(customers_of(connection).filter(pk__gt=after), "pk"), [])
         if not ids:
             return None
         changes = Contributions(connection, rates=rates, now=now).compute(on_customers(connection, ids))
-        Rollup(connection, now=now).roll_up(ids, changes=changes, as_of=now)
+        rollup = Rollup(connection, now=now, remembers=True)
+        rollup.roll_up(moved(connection, rollup.scope, ids, now=now), changes=changes, as_of=now)
         return ids[-1]
 
 

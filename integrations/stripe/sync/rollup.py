@@ -26,6 +26,7 @@ from integrations.stripe.sync.contributions import Change
 from integrations.stripe.sync.history import History
 from integrations.stripe.sync.insert import insert_rows
 from integrations.stripe.sync.scope_sql import Scope
+from integrations.stripe.sync.unmoved import versions
 
 SOURCE = "stripe"
 FIELDS = ("plan", "mrr", "payment_status", "billing_started_at", "stripe_customer_id")
@@ -51,7 +52,7 @@ WRITTEN = (
 )  # fmt: skip
 SUMMARY = (
     "connection_id", "payment_reason", "also_open", "incomplete", "problems", "mrr_exact", "primary_subscription",
-    "live_subscriptions",
+    "live_subscriptions", "computed_from",
 )  # fmt: skip
 
 Row = dict[str, Any]
@@ -81,7 +82,11 @@ class Written:
 
 
 class Rollup:
-    """Rolls up with one ``now``; ``decided`` marks changes that people on our side caused."""
+    """Rolls up with one ``now``; ``decided`` marks changes that people on our side caused.
+
+    ``remembers``: what the customers were computed from is kept with them, as a run does, so that the next one can tell
+    whom nothing was written about since.
+    """
 
     def __init__(
         self,
@@ -91,10 +96,13 @@ class Rollup:
         origin: str = "Stripe",
         decided: bool = False,
         actor_type: str = Activity.ActorType.INTEGRATION,
+        remembers: bool = False,
     ) -> None:
         self.connection = connection
         self.now = now
-        self.reader = AttachedReader(connection, Scope.of(connection))
+        self.scope = Scope.of(connection)
+        self.reader = AttachedReader(connection, self.scope)
+        self.remembers = remembers
         self.history = History(now=now, origin=origin, actor_type=actor_type, decided=decided)
 
     def roll_up(
@@ -112,9 +120,11 @@ class Rollup:
         refresh moves the customers' ``billing_as_of``; a run, which says itself when it looked, writes it only along
         with something else.
         """
+        if not (wanted := sorted(customer_ids)):
+            return {}
         locked = list(
             Customer.objects.select_for_update()
-            .filter(pk__any=sorted(customer_ids))
+            .filter(pk__any=wanted)
             .order_by("pk")
             .values("id", "environment", *WRITTEN)
         )
@@ -148,7 +158,7 @@ class Rollup:
         if any(before[name] != value for name, value in after.items()):
             written.customers.append({"id": number, **after})
         if is_attached:
-            written.summaries.append(self._summary(number, found, summary, status))
+            written.summaries.append(self._summary(number, found, summary, status, old))
         elif old is not None:
             written.gone.append(number)
         names = [name for name in FIELDS if after[name] != before[name]]
@@ -199,7 +209,7 @@ class Rollup:
             "at_risk_at": risk.at if found.customers else None,
         }
 
-    def _summary(self, number: int, found: Attached, summary: Summary, status: PaymentStatus) -> Row:
+    def _summary(self, number: int, found: Attached, summary: Summary, status: PaymentStatus, old: Row | None) -> Row:
         reason = status.reason
         if reason.subscription and reason.subscription not in {each.stripe_id for each in found.subscriptions}:
             reason = msgspec.structs.replace(reason, outside_scope=True)
@@ -220,6 +230,7 @@ class Rollup:
             "primary_subscription": summary.primary_subscription,
             "live_subscriptions": summary.live_subscriptions,
             "computed_at": self.now,
+            "computed_from": old["computed_from"] if old else "",
         }
 
     def _save(self, written: Written, known: Mapping[int, Row]) -> None:
@@ -227,6 +238,10 @@ class Rollup:
         if written.customers:
             with database.cursor() as cursor:
                 cursor.execute(UPDATE, [msgspec.json.encode(written.customers).decode()])
+        if self.remembers:
+            found = versions(self.connection, self.scope, [row["customer_id"] for row in written.summaries])
+            for row in written.summaries:
+                row["computed_from"] = found[row["customer_id"]]
         save_summaries(written.summaries, known)
         if written.gone:
             BillingSummary.objects.filter(customer_id__in=written.gone).delete()
