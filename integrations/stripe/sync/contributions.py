@@ -21,7 +21,7 @@ from django.db.models.functions import Cast
 from integrations.models import StripeConnection, StripeCustomer, StripeSubscription
 from integrations.stripe.api.objects import Customer, Discount, Subscription
 from integrations.stripe.rules.money import Rates
-from integrations.stripe.rules.mrr import Contribution, contribution
+from integrations.stripe.rules.mrr import Catalog, Contribution, contribution
 from integrations.stripe.rules.plan import Plan, plan
 from integrations.stripe.sync.catalog import CatalogCache, References
 from integrations.stripe.sync.computed_from import fingerprint
@@ -55,6 +55,20 @@ class Change:
         return Decimal(self.after["contribution"]) - Decimal(self.before["contribution"] if self.before else 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A subscription as it is stored, and what its contribution was computed from and until when."""
+
+    text: str
+    subscription: Subscription
+    computed_from: str
+    next_change_at: datetime | None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether the clock has changed its contribution by now."""
+        return self.next_change_at is not None and self.next_change_at <= now
+
+
 class Contributions:
     """Computes with one ``now`` and one set of rates; the catalog is read once per id."""
 
@@ -67,42 +81,51 @@ class Contributions:
     def compute(self, stripe_customer_ids: Iterable[str]) -> list[Change]:
         """Bring the subscriptions of these Stripe customers up to date; returns those whose receipt moved."""
         ids = sorted(stripe_customer_ids)
-        stored = list(
-            StripeSubscription.objects.filter(connection=self.connection, customer_id__any=ids)
-            .annotate(text=Cast(F("data"), TextField()), receipt_text=Cast(F("receipt"), TextField()))
-            .values_list("text", "computed_from", "next_change_at", "receipt_text")
-        )
-        subscriptions = [decode_subscription(text) for text, *_stored in stored]
         discounts = self._customer_discounts(ids)
-        references = [References.of(each, discounts.get(each.customer_id)) for each in subscriptions]
+        stored = self._stored(ids)
+        references = [References.of(each.subscription, discounts.get(each.subscription.customer_id)) for each in stored]
         catalog = self.catalog.load(references)
-        rows, changes = [], []
-        for subscription, refers, (text, before_from, next_change_at, receipt_text) in zip(
-            subscriptions, references, stored, strict=True
-        ):
-            discount = discounts.get(subscription.customer_id)
-            computed_from = fingerprint(
-                text,
-                discount,
-                self.catalog.said(refers),
-                catalog.has_all_products,
-                self.rates.get(subscription.currency),
-            )
-            if computed_from == before_from and (next_change_at is None or next_change_at > self.now):
-                continue
-            found = contribution(
-                subscription, customer_discount=discount, catalog=catalog, rates=self.rates, now=self.now
-            )
-            named = plan(subscription, prices=catalog.prices, product_names=catalog.product_names)
-            row = to_row(subscription.id, found, named, computed_from)
-            rows.append(row)
-            before = decode_any(receipt_text) if receipt_text is not None else None
-            if row["receipt"] != before:
-                changes.append(Change(subscription.id, before, row["receipt"]))
-        if rows:
-            with database.cursor() as cursor:
-                cursor.execute(UPDATE, [msgspec.json.encode(rows).decode(), self.connection.pk])
-        return changes
+        rows = []
+        for each, refers in zip(stored, references, strict=True):
+            discount = discounts.get(each.subscription.customer_id)
+            computed_from = self._computed_from(each, discount, refers, catalog)
+            if computed_from != each.computed_from or each.is_due(self.now):
+                rows.append(self._row(each.subscription, discount, catalog, computed_from))
+        if not rows:
+            return []
+        before = self._receipts([row["stripe_id"] for row in rows])
+        with database.cursor() as cursor:
+            cursor.execute(UPDATE, [msgspec.json.encode(rows).decode(), self.connection.pk])
+        changes = [Change(row["stripe_id"], before.get(row["stripe_id"]), row["receipt"]) for row in rows]
+        return [change for change in changes if change.before != change.after]
+
+    def _stored(self, ids: list[str]) -> list[Stored]:
+        rows = (
+            StripeSubscription.objects.filter(connection=self.connection, customer_id__any=ids)
+            .annotate(text=Cast(F("data"), TextField()))
+            .values_list("text", "computed_from", "next_change_at")
+        )
+        return [Stored(text, decode_subscription(text), *rest) for text, *rest in rows]
+
+    def _computed_from(
+        self, stored: Stored, discount: Discount | None, references: References, catalog: Catalog
+    ) -> str:
+        rate = self.rates.get(stored.subscription.currency)
+        return fingerprint(stored.text, discount, self.catalog.said(references), catalog.has_all_products, rate)
+
+    def _row(
+        self, subscription: Subscription, discount: Discount | None, catalog: Catalog, computed_from: str
+    ) -> dict[str, Any]:
+        found = contribution(subscription, customer_discount=discount, catalog=catalog, rates=self.rates, now=self.now)
+        named = plan(subscription, prices=catalog.prices, product_names=catalog.product_names)
+        return to_row(subscription.id, found, named, computed_from)
+
+    def _receipts(self, stripe_ids: list[str]) -> dict[str, Any]:
+        """The receipts that are about to be replaced, of those that have one."""
+        rows = StripeSubscription.objects.filter(
+            connection=self.connection, stripe_id__any=stripe_ids, receipt__isnull=False
+        ).annotate(text=Cast(F("receipt"), TextField()))
+        return {stripe_id: decode_any(text) for stripe_id, text in rows.values_list("stripe_id", "text")}
 
     def _customer_discounts(self, ids: list[str]) -> dict[str, Discount]:
         """The customers' own discounts, of the few that have one."""
