@@ -105,7 +105,7 @@ class Contributions:
             .annotate(text=Cast(F("data"), TextField()))
             .values_list("text", "computed_from", "next_change_at")
         )
-        return [Stored(text, decode_subscription(text), *rest) for text, *rest in rows]
+        return [Stored(text, decode_subscription(text), known, until) for text, known, until in rows]
 
     def _computed_from(
         self, stored: Stored, discount: Discount | None, references: References, catalog: Catalog
