@@ -14,7 +14,6 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from django.db import connection as database
 from django.db.models import F, TextField
 from django.db.models.functions import Cast
 
@@ -23,6 +22,7 @@ from integrations.stripe.api.objects import Customer, Discount, Subscription
 from integrations.stripe.rules.money import Rates
 from integrations.stripe.rules.mrr import Catalog, Contribution, contribution
 from integrations.stripe.rules.plan import Plan, plan
+from integrations.stripe.sync.binding import binding_cursor
 from integrations.stripe.sync.catalog import CatalogCache, References
 from integrations.stripe.sync.computed_from import fingerprint
 
@@ -30,7 +30,7 @@ UPDATE = """
 UPDATE integrations_stripesubscription AS t
 SET mrr = r.mrr, receipt = r.receipt, problems = r.problems, plan = r.plan, plan_label = r.plan_label,
     next_change_at = r.next_change_at, computed_from = r.computed_from
-FROM json_to_recordset(%s::json) AS r(
+FROM jsonb_to_recordset(%s::jsonb) AS r(
     stripe_id text, mrr numeric, receipt jsonb, problems text[], plan text, plan_label text, next_change_at timestamptz,
     computed_from text
 )
@@ -94,7 +94,7 @@ class Contributions:
         if not rows:
             return []
         before = self._receipts([row["stripe_id"] for row in rows])
-        with database.cursor() as cursor:
+        with binding_cursor() as cursor:
             cursor.execute(UPDATE, [msgspec.json.encode(rows).decode(), self.connection.pk])
         changes = [Change(row["stripe_id"], before.get(row["stripe_id"]), row["receipt"]) for row in rows]
         return [change for change in changes if change.before != change.after]

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from django.db import connection as database
 
 from customers.models import Activity, BillingFlag, Customer, MrrPoint
 from integrations.models import BillingSummary, StripeConnection
@@ -22,6 +21,7 @@ from integrations.stripe.rules.payment_status import PaymentStatus, payment_stat
 from integrations.stripe.rules.risk import Risk, at_risk
 from integrations.stripe.rules.summary import Summary, summarise
 from integrations.stripe.sync.attached import Attached, AttachedReader, Look
+from integrations.stripe.sync.binding import binding_cursor
 from integrations.stripe.sync.contributions import Change
 from integrations.stripe.sync.history import History
 from integrations.stripe.sync.insert import insert_rows
@@ -39,7 +39,7 @@ SET plan = r.plan, plan_label = r.plan_label, mrr = r.mrr, payment_status = r.pa
     billing_source = r.billing_source, billing_as_of = r.billing_as_of, billing_flags = r.billing_flags,
     next_change_at = r.next_change_at, mrr_at_risk = r.mrr_at_risk, at_risk_reason = r.at_risk_reason,
     at_risk_at = r.at_risk_at
-FROM json_to_recordset(%s::json) AS r(
+FROM jsonb_to_recordset(%s::jsonb) AS r(
     id bigint, plan text, plan_label text, mrr numeric, payment_status text, billing_started_at timestamptz,
     stripe_customer_id text, billing_source text, billing_as_of timestamptz, billing_flags text[],
     next_change_at timestamptz, mrr_at_risk numeric, at_risk_reason text, at_risk_at timestamptz
@@ -236,7 +236,7 @@ class Rollup:
     def _save(self, written: Written, known: Mapping[int, Row]) -> None:
         """Write what was noted: the billing columns of customers and no others, summaries, points and entries."""
         if written.customers:
-            with database.cursor() as cursor:
+            with binding_cursor() as cursor:
                 cursor.execute(UPDATE, [msgspec.json.encode(written.customers).decode()])
         if self.remembers:
             found = versions(self.connection, self.scope, [row["customer_id"] for row in written.summaries])
