@@ -105,8 +105,9 @@ class StripeSubscription(Mirror):
     """A subscription in Stripe, its MRR and its receipt.
 
     ``customer_id`` here is the Stripe customer. ``mrr`` is the monthly USD contribution with 12 places, ``receipt`` how
-    it came about, ``problems`` what makes it incomplete as ``code subject`` (``no_exchange_rate ngn``); the last seven
-    columns are written by ``sync.contributions`` alone.
+    it came about, ``problems`` what makes it incomplete as ``code subject`` (``no_exchange_rate ngn``),
+    ``computed_from`` a hash of everything they were computed from, empty when that is unknown; the last seven columns
+    are written by ``sync.contributions`` alone.
     """
 
     customer_id = stripe_id()
@@ -126,6 +127,7 @@ class StripeSubscription(Mirror):
     plan = models.TextField(blank=True, default="")
     plan_label = models.TextField(blank=True, default="")
     next_change_at = models.DateTimeField(null=True, blank=True)
+    computed_from = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
     class Meta(Mirror.Meta):
         verbose_name = _("subscription")

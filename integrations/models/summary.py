@@ -13,6 +13,7 @@ class BillingSummary(models.Model):
     ``payment_reason`` is the deciding invoice and why, ``also_open`` what a newer invoice hides, ``incomplete`` the
     problem codes of what the MRR leaves out with how often;
     ``problems`` what the payment status could not judge, as ``code subject``. ``mrr_exact`` is the sum before rounding.
+    ``computed_from`` says which versions of which rows a run computed this from (``sync.unmoved``), empty when unknown.
     """
 
     customer = models.OneToOneField(
@@ -27,6 +28,7 @@ class BillingSummary(models.Model):
     primary_subscription = models.CharField(max_length=255, blank=True, default="", db_collation="C")
     live_subscriptions = models.PositiveIntegerField(default=0)
     computed_at = models.DateTimeField()
+    computed_from = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         verbose_name = _("billing summary")

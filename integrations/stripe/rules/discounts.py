@@ -26,7 +26,7 @@ class Ruling(Struct, frozen=True, kw_only=True):
     ``reduce``: it takes off ``percent`` or ``amount`` (major units of the subscription's currency, per invoice).
     ``none``: it is not in force or never changes MRR. ``left_out``: it is in force but has no amount in the currency.
     ``unreadable``: it cannot be judged, so that what it touches has no figure. ``products`` None means all items.
-    ``ends`` is when a ``repeating`` discount in force runs out.
+    ``ends`` is when a ``repeating`` discount that is not over runs out, readable or not.
     """
 
     effect: Effect
@@ -64,9 +64,10 @@ def judge(
         return _idle(discount, coupon, "Applies to one invoice only, so it never changes MRR")
     if coupon.duration == "repeating" and discount.end is not None and not is_later(discount.end, now):
         return _idle(discount, coupon, "Its months are over")
+    ends = moment(discount.end) if coupon.duration == "repeating" else None
     products = None if of_item else _products(coupon, coupons)
     if isinstance(products, Problem):
-        return _unreadable(discount.id, products, coupon_id=coupon.id)
+        return replace(_unreadable(discount.id, products, coupon_id=coupon.id), ends=ends)
     ruling = Ruling(
         effect="reduce",
         discount=discount.id,
@@ -74,7 +75,7 @@ def judge(
         label=_label(coupon),
         products=products,
         repeating=coupon.duration == "repeating",
-        ends=moment(discount.end) if coupon.duration == "repeating" else None,
+        ends=ends,
     )
     if coupon.duration not in ("forever", "repeating"):
         message = f"Coupon {coupon.id} lasts “{coupon.duration}”, a duration we do not know."

@@ -31,7 +31,9 @@ ZERO_DECIMAL_CURRENCIES = frozenset(
 )
 THREE_DECIMAL_CURRENCIES = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 
-_CONTEXT = Context(prec=50, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero])
+EXACT = Context(prec=50, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero])
+"""The context itself, for single operations: entering it costs more than they do."""
+
 _STORED = Decimal("1e-12")
 _SUMMED = Decimal("1e-9")
 _CENTS = Decimal("0.01")
@@ -40,7 +42,7 @@ OLD_AFTER_DAYS = 7
 
 def exact() -> AbstractContextManager[Context]:
     """Return the decimal context of all rules: 50 digits, half-up."""
-    return localcontext(_CONTEXT)
+    return localcontext(EXACT)
 
 
 def minor_units(currency: str) -> int:
@@ -92,8 +94,7 @@ def cross_rate(usd_per_euro: Decimal, units_per_euro: Decimal) -> Decimal:
 
 def store_places(amount: Decimal) -> Decimal:
     """Round a contribution half-up to the 12 places it is stored with."""
-    with exact():
-        return amount.quantize(_STORED, rounding=ROUND_HALF_UP)
+    return EXACT.quantize(amount, _STORED)
 
 
 def to_cents(total: Decimal) -> Decimal:
@@ -101,5 +102,4 @@ def to_cents(total: Decimal) -> Decimal:
 
     By way of 9 places, so that thirds which were cut at 12 places add up again: 3 x (100 / 12) is 25.00.
     """
-    with exact():
-        return total.quantize(_SUMMED, rounding=ROUND_HALF_UP).quantize(_CENTS, rounding=ROUND_HALF_UP)
+    return EXACT.quantize(EXACT.quantize(total, _SUMMED), _CENTS)

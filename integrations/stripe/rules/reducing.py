@@ -31,6 +31,7 @@ def _apply(reckoning: Reckoning, discount: str | Discount, origin: str) -> None:
         charge for charge in reckoning.charges if charge.monthly > 0 and ruling.touches(charge.item.price.product_id)
     ]
     if not touched and ruling.problem is not None:
+        reckoning.ends.append(ruling.ends)  # then it reads as over
         return
     before = reckoning.total
     _reduce(touched, ruling)

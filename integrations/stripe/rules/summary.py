@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from integrations.stripe.rules.money import ZERO, exact, to_cents
+from integrations.stripe.rules.money import EXACT, ZERO, to_cents
 from integrations.stripe.rules.payment_status import CustomerPaymentStatus, PaymentStatus
 from integrations.stripe.rules.subscriptions import is_counting, is_live
 
@@ -88,7 +88,9 @@ def primary_subscription(subscriptions: Iterable[AttachedSubscription]) -> Attac
 
     Counting before trialing before other live ones; then the highest MRR, the earliest start and the smallest id.
     """
-    live = (subscription for subscription in subscriptions if is_live(subscription.status))
+    live = [subscription for subscription in subscriptions if is_live(subscription.status)]
+    if len(live) == 1:
+        return live[0]
     return min(
         live,
         key=lambda each: (_standing(each.status), _counted(each).copy_negate(), each.start_date, each.stripe_id),
@@ -96,11 +98,13 @@ def primary_subscription(subscriptions: Iterable[AttachedSubscription]) -> Attac
     )
 
 
-def primary_customer(customers: Iterable[AttachedCustomer], subscriptions: Sequence[AttachedSubscription]) -> str:
+def primary_customer(customers: Sequence[AttachedCustomer], subscriptions: Sequence[AttachedSubscription]) -> str:
     """Return the id of the Stripe customer that is shown, or an empty string.
 
     The winner if people decided; else live before ended-only; then the highest MRR, the oldest and the smallest id.
     """
+    if len(customers) == 1:
+        return customers[0].stripe_id
 
     def rank(customer: AttachedCustomer) -> tuple[bool, bool, Decimal, datetime, str]:
         mrr = _counting_mrr(each for each in subscriptions if each.customer_id == customer.stripe_id)
@@ -122,5 +126,7 @@ def _counted(subscription: AttachedSubscription) -> Decimal:
 
 
 def _counting_mrr(subscriptions: Iterable[AttachedSubscription]) -> Decimal:
-    with exact():
-        return sum((_counted(subscription) for subscription in subscriptions), ZERO)
+    total = ZERO
+    for subscription in subscriptions:
+        total = EXACT.add(total, _counted(subscription))
+    return total

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import ROUND_HALF_UP, Context, Decimal
 
-from integrations.stripe.rules.money import exact, minor_units
+from integrations.stripe.rules.money import EXACT, minor_units
 
 _MOST_PLACES = 12
 _SIX_DIGITS = Context(prec=6, rounding=ROUND_HALF_UP)
@@ -30,8 +30,7 @@ _DIVISIONS = {"month": ("÷ {}", 1), "year": ("÷ {}", 12), "week": ("× 52/{}",
 def money(amount: Decimal, currency: str) -> str:
     """Return an amount in major units as people write it: ``$1,250.00``, ``JPY 1,200``, ``€0.0035``."""
     places = len(str(minor_units(currency))) - 1
-    with exact():
-        plain = amount.normalize()
+    plain = EXACT.normalize(amount)
     exponent = plain.as_tuple().exponent
     digits = min(max(places, -int(exponent)), _MOST_PLACES)
     sign = "−" if amount < 0 else ""
@@ -41,8 +40,7 @@ def money(amount: Decimal, currency: str) -> str:
 
 def minor_money(minor: int, currency: str) -> str:
     """Return an amount in minor units as :func:`money` writes it."""
-    with exact():
-        return money(Decimal(minor) / minor_units(currency), currency)
+    return money(EXACT.divide(Decimal(minor), minor_units(currency)), currency)
 
 
 def short_money(amount: Decimal, currency: str) -> str:
@@ -53,14 +51,12 @@ def short_money(amount: Decimal, currency: str) -> str:
 
 def significant(value: Decimal) -> str:
     """Return a rate with six significant digits and no trailing zeros: ``1.25``, ``0.00711149``, ``1500``."""
-    with exact():
-        return f"{_SIX_DIGITS.plus(value).normalize():f}"
+    return f"{EXACT.normalize(_SIX_DIGITS.plus(value)):f}"
 
 
 def percent(value: Decimal) -> str:
     """Return a percentage without trailing zeros: ``12.5 %``."""
-    with exact():
-        return f"{value.normalize():f} %"
+    return f"{EXACT.normalize(value):f} %"
 
 
 def day(when: date) -> str:

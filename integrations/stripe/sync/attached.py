@@ -104,17 +104,16 @@ class AttachedReader:
             "match_reason",
             "observed_at",
         )
-        for row in rows.values_list(*columns, named=True):
-            if row.customer_id is None:
+        for number, stripe_id, created, standing, winner, kind, reason, observed_at in rows.values_list(*columns):
+            if number is None:
                 continue
-            attached = found[row.customer_id]
-            attached.undecided = attached.undecided or bool(row.ambiguous_kind)
-            if row.match_reason == WINNER_ENDED:
+            attached = found[number]
+            attached.undecided = attached.undecided or bool(kind)
+            if reason == WINNER_ENDED:
                 continue
-            owner[row.stripe_id] = row.customer_id
-            is_live = row.standing == Standing.LIVE
-            attached.customers.append(AttachedCustomer(row.stripe_id, row.created, is_live, row.winner))
-            covered = look.began if look is not None and look.covers(row.stripe_id) else row.observed_at
+            owner[stripe_id] = number
+            attached.customers.append(AttachedCustomer(stripe_id, created, standing == Standing.LIVE, winner))
+            covered = look.began if look is not None and look.covers(stripe_id) else observed_at
             attached.covered_at = min(attached.covered_at or covered, covered)
         if owner:
             self._add_subscriptions(found, owner)

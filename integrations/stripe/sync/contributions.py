@@ -1,6 +1,8 @@
 """MRR and receipt of every subscription, from the mirror (docs/rules.md section 4).
 
-Works on sets of Stripe customers, in scope or not, so that lists can say what is at stake. Writes only what changed.
+Works on sets of Stripe customers, in scope or not, so that lists can say what is at stake. A contribution is a pure
+function of what it is computed from, so one whose ``computed_from`` still says the same is left as it is, until its
+``next_change_at`` has come.
 """
 
 from __future__ import annotations
@@ -12,31 +14,28 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from django.db import connection as database
 from django.db.models import F, TextField
 from django.db.models.functions import Cast
 
 from integrations.models import StripeConnection, StripeCustomer, StripeSubscription
 from integrations.stripe.api.objects import Customer, Discount, Subscription
 from integrations.stripe.rules.money import Rates
-from integrations.stripe.rules.mrr import Contribution, contribution
-from integrations.stripe.rules.plan import plan
-from integrations.stripe.sync.catalog import CatalogCache
+from integrations.stripe.rules.mrr import Catalog, Contribution, contribution
+from integrations.stripe.rules.plan import Plan, plan
+from integrations.stripe.sync.binding import binding_cursor
+from integrations.stripe.sync.catalog import CatalogCache, References
+from integrations.stripe.sync.computed_from import fingerprint
 
 UPDATE = """
 UPDATE integrations_stripesubscription AS t
 SET mrr = r.mrr, receipt = r.receipt, problems = r.problems, plan = r.plan, plan_label = r.plan_label,
-    next_change_at = r.next_change_at
-FROM json_to_recordset(%s::json) AS r(
-    stripe_id text, mrr numeric, receipt jsonb, problems text[], plan text, plan_label text, next_change_at timestamptz
+    next_change_at = r.next_change_at, computed_from = r.computed_from
+FROM jsonb_to_recordset(%s::jsonb) AS r(
+    stripe_id text, mrr numeric, receipt jsonb, problems text[], plan text, plan_label text, next_change_at timestamptz,
+    computed_from text
 )
 WHERE t.connection_id = %s AND t.stripe_id = r.stripe_id
-  AND (t.mrr, t.receipt, t.problems::text[], t.plan, t.plan_label, t.next_change_at)
-      IS DISTINCT FROM (r.mrr, r.receipt, r.problems, r.plan, r.plan_label, r.next_change_at)
 """
-
-COMPARED = ("mrr", "problems", "plan", "plan_label", "next_change_at")
-"""What is stored of a contribution beside its receipt."""
 
 decode_subscription = msgspec.json.Decoder(Subscription, strict=False).decode
 decode_any = msgspec.json.Decoder().decode
@@ -56,6 +55,20 @@ class Change:
         return Decimal(self.after["contribution"]) - Decimal(self.before["contribution"] if self.before else 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A subscription as it is stored, and what its contribution was computed from and until when."""
+
+    text: str
+    subscription: Subscription
+    computed_from: str
+    next_change_at: datetime | None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether the clock has changed its contribution by now."""
+        return self.next_change_at is not None and self.next_change_at <= now
+
+
 class Contributions:
     """Computes with one ``now`` and one set of rates; the catalog is read once per id."""
 
@@ -68,35 +81,51 @@ class Contributions:
     def compute(self, stripe_customer_ids: Iterable[str]) -> list[Change]:
         """Bring the subscriptions of these Stripe customers up to date; returns those whose receipt moved."""
         ids = sorted(stripe_customer_ids)
-        stored = list(
-            StripeSubscription.objects.filter(connection=self.connection, customer_id__any=ids)
-            .annotate(text=Cast(F("data"), TextField()), receipt_text=Cast(F("receipt"), TextField()))
-            .values_list("text", "receipt_text", *COMPARED)
-        )
-        subscriptions = [decode_subscription(text) for text, *_stored in stored]
         discounts = self._customer_discounts(ids)
-        catalog = self.catalog.for_subscriptions(subscriptions, discounts.values())
-        rows, changes = [], []
-        for subscription, (_text, receipt_text, *compared) in zip(subscriptions, stored, strict=True):
-            found = contribution(
-                subscription,
-                customer_discount=discounts.get(subscription.customer_id),
-                catalog=catalog,
-                rates=self.rates,
-                now=self.now,
-            )
-            named = plan(subscription, prices=catalog.prices, product_names=catalog.product_names)
-            row = to_row(subscription.id, found, named.value, named.label)
-            before = decode_any(receipt_text) if receipt_text is not None else None
-            if row["receipt"] != before:
-                changes.append(Change(subscription.id, before, row["receipt"]))
-                rows.append(row)
-            elif [row[name] for name in COMPARED] != compared:
-                rows.append(row)
-        if rows:
-            with database.cursor() as cursor:
-                cursor.execute(UPDATE, [msgspec.json.encode(rows).decode(), self.connection.pk])
-        return changes
+        stored = self._stored(ids)
+        references = [References.of(each.subscription, discounts.get(each.subscription.customer_id)) for each in stored]
+        catalog = self.catalog.load(references)
+        rows = []
+        for each, refers in zip(stored, references, strict=True):
+            discount = discounts.get(each.subscription.customer_id)
+            computed_from = self._computed_from(each, discount, refers, catalog)
+            if computed_from != each.computed_from or each.is_due(self.now):
+                rows.append(self._row(each.subscription, discount, catalog, computed_from))
+        if not rows:
+            return []
+        before = self._receipts([row["stripe_id"] for row in rows])
+        with binding_cursor() as cursor:
+            cursor.execute(UPDATE, [msgspec.json.encode(rows).decode(), self.connection.pk])
+        changes = [Change(row["stripe_id"], before.get(row["stripe_id"]), row["receipt"]) for row in rows]
+        return [change for change in changes if change.before != change.after]
+
+    def _stored(self, ids: list[str]) -> list[Stored]:
+        rows = (
+            StripeSubscription.objects.filter(connection=self.connection, customer_id__any=ids)
+            .annotate(text=Cast(F("data"), TextField()))
+            .values_list("text", "computed_from", "next_change_at")
+        )
+        return [Stored(text, decode_subscription(text), known, until) for text, known, until in rows]
+
+    def _computed_from(
+        self, stored: Stored, discount: Discount | None, references: References, catalog: Catalog
+    ) -> str:
+        rate = self.rates.get(stored.subscription.currency)
+        return fingerprint(stored.text, discount, self.catalog.said(references), catalog.has_all_products, rate)
+
+    def _row(
+        self, subscription: Subscription, discount: Discount | None, catalog: Catalog, computed_from: str
+    ) -> dict[str, Any]:
+        found = contribution(subscription, customer_discount=discount, catalog=catalog, rates=self.rates, now=self.now)
+        named = plan(subscription, prices=catalog.prices, product_names=catalog.product_names)
+        return to_row(subscription.id, found, named, computed_from)
+
+    def _receipts(self, stripe_ids: list[str]) -> dict[str, Any]:
+        """The receipts that are about to be replaced, of those that have one."""
+        rows = StripeSubscription.objects.filter(
+            connection=self.connection, stripe_id__any=stripe_ids, receipt__isnull=False
+        ).annotate(text=Cast(F("receipt"), TextField()))
+        return {stripe_id: decode_any(text) for stripe_id, text in rows.values_list("stripe_id", "text")}
 
     def _customer_discounts(self, ids: list[str]) -> dict[str, Discount]:
         """The customers' own discounts, of the few that have one."""
@@ -111,14 +140,15 @@ class Contributions:
         return found
 
 
-def to_row(stripe_id: str, found: Contribution, plan_value: str, plan_label: str) -> dict[str, Any]:
+def to_row(stripe_id: str, found: Contribution, named: Plan, computed_from: str) -> dict[str, Any]:
     """What is stored of one contribution."""
     return {
         "stripe_id": stripe_id,
         "mrr": found.amount,
         "receipt": msgspec.to_builtins(found.receipt),
         "problems": [f"{problem.code} {problem.subject}"[:300] for problem in found.problems],
-        "plan": plan_value,
-        "plan_label": plan_label,
+        "plan": named.value,
+        "plan_label": named.label,
         "next_change_at": found.next_change_at,
+        "computed_from": computed_from,
     }

@@ -26,11 +26,12 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.stripe.rules.money import Rates
-from integrations.stripe.sync import issues, kept, match, rates
+from integrations.stripe.sync import chunked, issues, kept, match, rates
 from integrations.stripe.sync.chunked import in_chunks, walk
 from integrations.stripe.sync.clock import DatabaseClock
 from integrations.stripe.sync.contributions import Contributions
 from integrations.stripe.sync.rollup import SOURCE, Rollup
+from integrations.stripe.sync.unmoved import moved
 
 LOCK_SPACE = 0x5354  # "ST": keeps our advisory locks apart from anybody else's
 
@@ -123,14 +124,32 @@ def customers_of(connection: StripeConnection) -> QuerySet[Customer]:
     return Customer.objects.filter(here | Exists(written))
 
 
+def next_customers(connection: StripeConnection, *, after: int) -> list[int]:
+    """The ids of the next chunk of :func:`customers_of` behind ``after``, in order.
+
+    Each reason to be among them is looked up by itself along an index; in one condition, every chunk of a run would
+    look at everybody. One that moved to the other environment may be among them too: a roll-up knows whose it is.
+    """
+    most, here = chunked.CHUNK, Customer.objects.filter(environment=connection.environment)
+    shown = here.filter(billing_source=SOURCE, pk__gt=after).order_by("pk").values_list("pk")
+    attached = StripeCustomer.objects.filter(connection=connection, customer__gt=after).order_by("customer_id")
+    owners = attached.values_list("customer_id").distinct()
+    written = BillingSummary.objects.filter(connection=connection, pk__gt=after).order_by("pk").values_list("pk")
+    return sorted(number for (number,) in shown[:most].union(owners[:most], written[:most]))[:most]
+
+
 def attached_chunk(connection: StripeConnection, *, after: int, rates: Rates, now: datetime) -> int | None:
-    """Contributions and roll-up of the next Pivotal customers behind ``after``; the last id, None at the end."""
+    """Contributions and roll-up of the next Pivotal customers behind ``after``; the last id, None at the end.
+
+    Those about whom nothing was written since a run last rolled them up are left as they are.
+    """
     with lock(connection):
-        ids: list[int] = next(walk(customers_of(connection).filter(pk__gt=after), "pk"), [])
+        ids = next_customers(connection, after=after)
         if not ids:
             return None
         changes = Contributions(connection, rates=rates, now=now).compute(on_customers(connection, ids))
-        Rollup(connection, now=now).roll_up(ids, changes=changes, as_of=now)
+        rollup = Rollup(connection, now=now, remembers=True)
+        rollup.roll_up(moved(connection, rollup.scope, ids, now=now), changes=changes, as_of=now)
         return ids[-1]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from customers.models import Activity, Customer, MrrPoint
-from integrations.models import BillingSummary
+from customers.models import MrrPoint
 from integrations.stripe.sync.attached import Attached
 from integrations.stripe.sync.causes import cause_of
 from integrations.stripe.sync.contributions import Change
@@ -26,50 +26,52 @@ class History:
     actor_type: str
     decided: bool
 
-    def cause(self, found: Attached, old: BillingSummary | None, receipts: Mapping[str, Change]) -> str:
-        """Why the MRR moved.
+    def cause(self, found: Attached, old_mrr: Decimal, receipts: Mapping[str, Change]) -> str:
+        """Why the MRR moved; ``old_mrr`` is the exact sum it was.
 
         What the receipts do not explain came or went as a whole: a Stripe customer joined or left this one.
         """
         if self.decided:
             return MrrPoint.Cause.DECISION
         moved = [receipts[each.stripe_id] for each in found.subscriptions if each.stripe_id in receipts]
-        unexplained = found.mrr - (old.mrr_exact if old else 0) - sum(change.difference for change in moved)
+        unexplained = found.mrr - old_mrr - sum(change.difference for change in moved)
         return cause_of(moved, unexplained=unexplained)
 
     def entries(
         self,
-        customer: Customer,
+        customer_id: int,
         before: Mapping[str, Any],
+        after: Mapping[str, Any],
         names: Sequence[str],
         *,
         was_attached: bool,
         is_attached: bool,
         cause: str,
-    ) -> list[Activity]:
-        """One entry when billing comes or goes, else one per changed field; a rate alone is no entry."""
+    ) -> list[dict[str, Any]]:
+        """One row of activity when billing comes or goes, else one per changed field; a rate alone is no entry."""
         if is_attached and not was_attached:
-            return [self._entry(customer, "billing.attached", new=customer.stripe_customer_id)]
+            return [self._entry(customer_id, "billing.attached", new=after["stripe_customer_id"])]
         if was_attached and not is_attached:
-            return [self._entry(customer, "billing.detached", old=before["stripe_customer_id"])]
+            return [self._entry(customer_id, "billing.detached", old=before["stripe_customer_id"])]
         by_rate = BY_RATE if cause == MrrPoint.Cause.EXCHANGE_RATE else frozenset()
         return [
-            self._entry(customer, "customer.field_changed", name, before[name], getattr(customer, name))
+            self._entry(customer_id, "customer.field_changed", name, before[name], after[name])
             for name in names
             if name not in by_rate
         ]
 
-    def _entry(self, customer: Customer, event: str, field: str = "", old: Any = "", new: Any = "") -> Activity:
-        return Activity(
-            customer=customer,
-            at=self.now,
-            actor_type=self.actor_type,
-            event_type=event,
-            field=field,
-            old=as_text(old),
-            new=as_text(new),
-            origin=self.origin,
-        )
+    def _entry(self, customer_id: int, event: str, field: str = "", old: Any = "", new: Any = "") -> dict[str, Any]:
+        return {
+            "customer_id": customer_id,
+            "at": self.now,
+            "actor_id": None,
+            "actor_type": self.actor_type,
+            "event_type": event,
+            "field": field,
+            "old": as_text(old),
+            "new": as_text(new),
+            "origin": self.origin,
+        }
 
 
 def as_text(value: Any) -> str:

@@ -6,27 +6,21 @@ travel as one JSON parameter and PostgreSQL unpacks them, as it does those of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 import msgspec
 from django.db import connection as database
 from django.db.models import Model
 
-
-def insert(model: type[Model], instances: Iterable[Model]) -> None:
-    """Insert new rows; every column but the automatic key is taken from the instance, database defaults are not."""
-    names = columns(model)
-    values = attrgetter(*names)
-    insert_rows(model, [dict(zip(names, values(instance), strict=True)) for instance in instances])
+from integrations.stripe.sync.binding import binding_cursor
 
 
 def insert_rows(model: type[Model], rows: Sequence[dict[str, Any]], *, replace_by: str = "") -> None:
     """Insert rows given as column values; one that meets another with the same ``replace_by`` takes its place."""
     if rows:
-        with database.cursor() as cursor:
+        with binding_cursor() as cursor:
             cursor.execute(statement(model, replace_by), [msgspec.json.encode(rows).decode()])
 
 
@@ -52,6 +46,6 @@ def statement(model: type[Model], replace_by: str) -> str:
     updates = ", ".join(f"{name} = EXCLUDED.{name}" for name in names if name != replace_by)
     return (
         f"INSERT INTO {meta.db_table} ({listed})"  # noqa: S608 - names of our own models, never from outside
-        f" SELECT {listed} FROM json_to_recordset(%s::json) AS r({record})"
+        f" SELECT {listed} FROM jsonb_to_recordset(%s::jsonb) AS r({record})"
         + (f" ON CONFLICT ({replace_by}) DO UPDATE SET {updates}" if replace_by else "")
     )

@@ -16,12 +16,13 @@ from django.db import transaction
 from integrations.errors import IntegrationError
 from integrations.stripe.api.permissions import PERMISSIONS, probe
 from integrations.stripe.sync import customers_from_stripe, derive, match, prices, rates
+from integrations.stripe.sync.ahead import Ahead, is_worth_it
 from integrations.stripe.sync.beside import Beside
 from integrations.stripe.sync.invoices import reread_invoices, settle
 from integrations.stripe.sync.paid_invoices import drop_paid_of_nobody, keep_newest_of_unsettled, skim_paid_invoices
 from integrations.stripe.sync.payments import drop_closed_payments, read_intents, read_payments
 from integrations.stripe.sync.unseen import read_unseen
-from integrations.stripe.sync.walking import walk
+from integrations.stripe.sync.walking import Companion, walk
 from integrations.stripe.sync.walks import (
     COUPONS,
     CUSTOMERS,
@@ -95,8 +96,12 @@ def probe_again(work: Work) -> bool:
 
 
 def walk_subscriptions(work: Work) -> bool:
-    """Walk the subscriptions, and beside them, on endpoints with rates of their own, what invoices there are."""
-    return walk(work, SUBSCRIPTIONS, beside=Beside(work, SUBSCRIPTIONS.name) if reads_invoices(work) else None)
+    """Walk the subscriptions, and beside them, on endpoints with rates of their own, what invoices there are.
+
+    A first run computes contributions meanwhile.
+    """
+    beside: Companion | None = Beside(work, SUBSCRIPTIONS.name) if reads_invoices(work) else None
+    return walk(work, SUBSCRIPTIONS, beside=Ahead(work, beside) if is_worth_it(work) else beside)
 
 
 def page_paid_invoices(work: Work) -> bool:

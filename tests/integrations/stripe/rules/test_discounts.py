@@ -362,3 +362,12 @@ def test_the_end_of_an_item_discount_and_of_the_customers_are_changes_too() -> N
     subscription = a_subscription(an_item(discounts=[repeating(at(days=5))]))
     assert reckon(subscription, customer_discount=repeating(at(days=3))).next_change_at == moment(at(days=3))
     assert reckon(subscription).next_change_at == moment(at(days=5))
+
+
+@pytest.mark.parametrize("amount", [10000, 0])
+def test_a_repeating_discount_that_cannot_be_read_ends_too(amount: int) -> None:
+    unread = a_discount(a_coupon(duration="repeating", percent="10", applies_to=UNSET), end=at(days=5))
+    subscription = a_subscription(an_item(a_price(amount=amount)), discounts=[unread])
+
+    assert reckon(subscription).next_change_at == moment(at(days=5))
+    assert monthly(subscription, now=moment(at(days=5))) == amount / 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -142,6 +142,20 @@ def odd_subscriptions(draw: st.DrawFn) -> Subscription:
 
 
 CATALOGS = st.sampled_from([Catalog(), Catalog(coupons={"LOYAL": a_coupon(percent="10")})])
+
+
+@unhurried
+@given(odd_subscriptions(), st.none() | odd_discounts(), CATALOGS)
+def test_time_changes_a_contribution_at_its_next_change_and_at_no_moment_before(
+    subscription: Subscription, customer_discount: Any, catalog: Catalog
+) -> None:
+    def now_and(later: datetime) -> list[Any]:
+        moments = (NOW, later)
+        return [reckon(subscription, customer_discount=customer_discount, catalog=catalog, now=now) for now in moments]
+
+    until = reckon(subscription, customer_discount=customer_discount, catalog=catalog).next_change_at
+    first, second = now_and(until - timedelta(seconds=1) if until else NOW + timedelta(days=400))
+    assert first == second
 
 
 @unhurried

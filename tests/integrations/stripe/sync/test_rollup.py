@@ -547,6 +547,7 @@ def test_the_queries_of_a_roll_up_do_not_grow_with_the_customers(live: StripeCon
             derive_all(live)
         return len(captured)
 
+    queries(1)  # from here on there are customers that an earlier run remembers
     assert queries(5) == queries(10)
 
 
