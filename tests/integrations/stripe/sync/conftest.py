@@ -9,10 +9,13 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from sandbox.testing import Running, running
+from tests.integrations.stripe.sync.random_account import Account
 from tests.integrations.stripe.sync.syncing import crm_rows, import_crm
 
 PAGED = 350
 """Subscriptions of the paged sandbox: four pages of the usual size."""
+LONG = 1800
+"""Subscriptions of the long one: invoices are read beside so many, and two pages of those are open."""
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +29,13 @@ def demo_bench() -> Iterator[Running]:
 def paged_bench() -> Iterator[Running]:
     """The sandbox behind `paged`."""
     with running("bulk", subscriptions=PAGED) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def long_bench() -> Iterator[Running]:
+    """The sandbox behind `long`."""
+    with running("bulk", subscriptions=LONG) as started:
         yield started
 
 
@@ -51,10 +61,23 @@ def paged(paged_bench: Running, settings: Settings) -> Iterator[Running]:
 
 
 @pytest.fixture
+def long(long_bench: Running, settings: Settings) -> Iterator[Running]:
+    """An account long enough for invoices to be read beside its subscriptions; this process calls it."""
+    with as_after_a_start(long_bench, settings) as bench:
+        yield bench
+
+
+@pytest.fixture
 def empty(empty_bench: Running, settings: Settings) -> Iterator[Running]:
     """An account without anything, to be filled; this process calls it."""
     with as_after_a_start(empty_bench, settings) as bench:
         yield bench
+
+
+@pytest.fixture(params=range(2))
+def account(db: None, empty: Running, request: pytest.FixtureRequest) -> Account:
+    """Two accounts full of invoices."""
+    return Account.filled(empty, seed=request.param)
 
 
 @contextmanager
