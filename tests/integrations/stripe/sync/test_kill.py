@@ -20,10 +20,12 @@ import pytest
 from django.conf import settings
 from django.db import connection as database
 from django.db.models.functions import Now
+from django_q.models import OrmQ
 
 from integrations.models import RunKind, RunState, SeenId, StripeConnection, SyncRun
 from integrations.stripe.sync import disconnecting, housekeeping, runs
 from sandbox.testing import Running
+from tests.integrations.stripe.sync.brokers import lose_everything, own_redis
 from tests.integrations.stripe.sync.conftest import LONG, PAGED
 from tests.integrations.stripe.sync.syncing import billing, connect, crm_rows, import_crm, mirror, start, sync
 from tests.waiting import wait_for
@@ -63,6 +65,13 @@ class Desk:
             yield process
         finally:
             kill(process)
+
+    def queue(self, statement: str) -> None:
+        """Queue something where this desk's workers look for it; the test's own process knows only PostgreSQL."""
+        code = f"from integrations.stripe.sync import housekeeping, runs; {statement}"
+        with self.running("shell", "--no-imports", "-c", code) as process:
+            _output, errors = process.communicate(timeout=60)
+            assert process.returncode == 0, errors
 
     def state(self, run: SyncRun) -> State:
         """What a run left behind: the header fields, the mirror, the counts."""
@@ -250,18 +259,34 @@ def works_on_stripe(worker: subprocess.Popen[str], stripe: Running) -> bool:
         return False
 
 
-def test_of_two_machines_the_other_goes_on_when_one_is_lost(desk: Desk) -> None:
+@pytest.fixture(params=["postgresql", pytest.param("redis", marks=pytest.mark.redis)])
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the queue is: empty for PostgreSQL."""
+    if request.param == "postgresql":
+        yield ""
+        return
+    with own_redis() as url:
+        yield url
+
+
+def test_of_two_machines_the_other_goes_on_when_one_is_lost(desk: Desk, redis_url: str) -> None:
+    """With either broker; a Redis loses what is in it as well, as it may: the rows are the truth."""
     expected = desk.undisturbed()
     desk.hold_up_the_third_page()
+    desk.environment["REDIS_URL"] = redis_url
     with desk.running("worker") as first, desk.running("worker") as second:
-        run = runs.start(desk.connection, kind=RunKind.FULL, actor=None)
+        run = start(desk.connection)
+        desk.queue(f"runs.enqueue({run.pk})")
         wait_for(half_read, seconds=60)
         [lost] = [worker for worker in (first, second) if works_on_stripe(worker, desk.stripe)]
         kill(lost)
+        if redis_url:
+            lose_everything(redis_url)
         let_the_lease_end(run)
-        housekeeping.watchdog()  # what the schedule of either does each minute
+        desk.queue("housekeeping.watchdog()")  # what the schedule of either does each minute
         wait_for(lambda: ended(run), seconds=60)
 
+    assert not (redis_url and OrmQ.objects.exists()), "the queue was not in Redis"
     assert run.state == RunState.SUCCEEDED
     assert desk.state(run) == expected
 
