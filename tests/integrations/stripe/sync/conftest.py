@@ -9,7 +9,8 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from sandbox.testing import Running, running
-from tests.integrations.stripe.sync.random_account import Account
+from tests.factories import CustomerFactory
+from tests.integrations.stripe.sync.random_account import DAY, Account
 from tests.integrations.stripe.sync.syncing import crm_rows, import_crm
 
 PAGED = 350
@@ -78,6 +79,19 @@ def empty(empty_bench: Running, settings: Settings) -> Iterator[Running]:
 def account(db: None, empty: Running, request: pytest.FixtureRequest) -> Account:
     """Two accounts full of invoices."""
     return Account.filled(empty, seed=request.param)
+
+
+@pytest.fixture
+def one(db: None, empty: Running) -> Account:
+    """An account with a single customer and nothing left to chance."""
+    account = Account(empty, seed=0)
+    CustomerFactory(domain="company0.com")
+    created = account.now - 400 * DAY
+    empty.put("customers", "cus_0000", {"email": "billing@company0.com", "created": created}, event="none")
+    items = [{"price": "price_growth"}]
+    value = {"customer": "cus_0000", "currency": "usd", "created": created, "status": "active", "items": items}
+    empty.put("subscriptions", "sub_0000", value, event="none")
+    return account
 
 
 @contextmanager

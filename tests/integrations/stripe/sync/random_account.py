@@ -146,3 +146,28 @@ class Account:
 def found() -> dict[str, str]:
     """What our customers' headers say, by domain."""
     return dict(Customer.objects.values_list("domain", "payment_status"))
+
+
+def put(account: Account, invoice_id: str, days_ago: int, status: str, **more: Any) -> None:
+    """An invoice of the only customer, or of another's."""
+    value = {"customer": "cus_0000", "currency": "usd", "total": 5000, "created": account.now - days_ago * DAY}
+    account.stripe.put("invoices", invoice_id, {**value, "status": status, **more}, event="none")
+
+
+def add_failing(account: Account, number: int, *, days_ago: int = 5) -> None:
+    """A further customer, whose newest invoice fails after one that was paid last month."""
+    CustomerFactory(domain=f"failing{number}.com")
+    customer_id, created = f"cus_failing{number}", account.now - 400 * DAY
+    email = f"billing@failing{number}.com"
+    account.stripe.put("customers", customer_id, {"email": email, "created": created}, event="none")
+    items = [{"price": "price_growth"}]
+    value = {"customer": customer_id, "currency": "usd", "created": created, "status": "active", "items": items}
+    account.stripe.put("subscriptions", f"sub_failing{number}", value, event="none")
+    put(account, f"in_failing{number}_paid", days_ago + 30, "paid", customer=customer_id)
+    put(account, f"in_failing{number}_open", days_ago, "open", customer=customer_id, attempt_count=2)
+
+
+def paid_pages(account: Account) -> int:
+    """How many pages of paid invoices were asked for, of nobody in particular."""
+    asked = [dict(request["query"]) for request in account.stripe.requests()["recent"]]
+    return sum(query.get("status") == "paid" and "customer" not in query for query in asked)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from customers.models import Customer
 from integrations.models import ApiCall, RunState, StripeConnection, StripeInvoice
 from integrations.stripe.sync import calls, refresh
 from sandbox.testing import Running
-from tests.factories import CustomerFactory
-from tests.integrations.stripe.sync.random_account import DAY, KEYS, Account, found
+from tests.integrations.stripe.sync.random_account import DAY, KEYS, Account, add_failing, found, paid_pages, put
 from tests.integrations.stripe.sync.syncing import connect, sync
 
 pytestmark = pytest.mark.django_db
@@ -81,24 +78,6 @@ def test_the_run_says_how_many_single_reads_it_needed(account: Account, monkeypa
 # --- one by one ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def one(empty: Running) -> Account:
-    """An account with a single customer and nothing left to chance."""
-    account = Account(empty, seed=0)
-    CustomerFactory(domain="company0.com")
-    created = account.now - 400 * DAY
-    empty.put("customers", "cus_0000", {"email": "billing@company0.com", "created": created}, event="none")
-    items = [{"price": "price_growth"}]
-    value = {"customer": "cus_0000", "currency": "usd", "created": created, "status": "active", "items": items}
-    empty.put("subscriptions", "sub_0000", value, event="none")
-    return account
-
-
-def put(account: Account, invoice_id: str, days_ago: int, status: str, **more: Any) -> None:
-    value = {"customer": "cus_0000", "currency": "usd", "total": 5000, "created": account.now - days_ago * DAY}
-    account.stripe.put("invoices", invoice_id, {**value, "status": status, **more}, event="none")
-
-
 def mirrored() -> set[str]:
     return set(StripeInvoice.objects.values_list("stripe_id", flat=True))
 
@@ -119,25 +98,6 @@ def test_a_newer_paid_one_off_overtakes_a_failing_invoice(one: Account) -> None:
 
     assert (found(), run.own_reads) == ({"company0.com": "paid"}, 1)
     assert Customer.objects.get().billing_flags == ["older_invoice_open"]
-
-
-def add_failing(account: Account, number: int, *, days_ago: int = 5) -> None:
-    """A further customer, whose newest invoice fails after one that was paid last month."""
-    CustomerFactory(domain=f"failing{number}.com")
-    customer_id, created = f"cus_failing{number}", account.now - 400 * DAY
-    email = f"billing@failing{number}.com"
-    account.stripe.put("customers", customer_id, {"email": email, "created": created}, event="none")
-    items = [{"price": "price_growth"}]
-    value = {"customer": customer_id, "currency": "usd", "created": created, "status": "active", "items": items}
-    account.stripe.put("subscriptions", f"sub_failing{number}", value, event="none")
-    put(account, f"in_failing{number}_paid", days_ago + 30, "paid", customer=customer_id)
-    put(account, f"in_failing{number}_open", days_ago, "open", customer=customer_id, attempt_count=2)
-
-
-def paid_pages(account: Account) -> int:
-    """How many pages of paid invoices were asked for, of nobody in particular."""
-    asked = [dict(request["query"]) for request in account.stripe.requests()["recent"]]
-    return sum(query.get("status") == "paid" and "customer" not in query for query in asked)
 
 
 def test_one_page_of_paid_invoices_is_read_instead_of_every_customer_that_waits_for_one(one: Account) -> None:
