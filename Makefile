@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 ARGS ?=
 BROWSER_PATH ?= /usr/bin/chromium
 
-.PHONY: help setup demo demo-once demo-reset test coverage check bench format browser gettext messages screenshots lock \
+.PHONY: help setup demo demo-once demo-reset test coverage check bench format browser gettext redis messages screenshots lock \
 	audit lowest
 .DEFAULT_GOAL := help
 
@@ -59,6 +59,9 @@ browser: ## install Chromium for the browser tests (Debian, Ubuntu; as root)
 
 gettext: ## install GNU gettext, which finds and checks translations (Debian, Ubuntu; as root)
 	@sh .ci/gettext
+
+redis: ## install Redis for the tests of its broker (Debian, Ubuntu; as root)
+	@sh .ci/redis
 
 messages: setup gettext ## bring locale/ up to date: new texts come in empty, translated ones are compiled
 	@$(PYTHON) manage.py messages

@@ -83,6 +83,16 @@ ERRORS: dict[str, ErrorText] = {
         _("Copy the signing secret again from the endpoint's page in Stripe."),
         permanent=True,
     ),
+    "too_large": ErrorText(
+        _("A notification was larger than any event of Stripe's."),
+        _("Nothing to do: it was not read, and polling brings what Stripe had to say."),
+        permanent=True,
+    ),
+    "cut_short": ErrorText(
+        _("A notification did not arrive whole."),
+        _("Nothing to do: Stripe sends it again. If it goes on, look at the proxy in front of this server."),
+        permanent=True,
+    ),
     "consent_denied": ErrorText(
         _("Access was not granted on Stripe's page."),
         _("Click Connect Stripe again when you are ready; nothing was stored."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -70,15 +71,23 @@ def environment_of_a_child() -> dict[str, str]:
     }
 
 
-def _browser_is_missing() -> bool:
-    return not Path(django_settings.BROWSER_PATH).exists()
+def _missing() -> dict[str, str]:
+    """What of the system's own programs is not here, by the mark of the tests that need it, and what to do."""
+    browser = django_settings.BROWSER_PATH
+    found = {"browser": Path(browser).exists(), "redis": shutil.which("redis-server") is not None}
+    advice = {
+        "browser": f"no Chromium at {browser} (`make browser` installs it, BROWSER_PATH names another)",
+        "redis": "no redis-server (`make redis` installs it)",
+    }
+    return {mark: advice[mark] for mark, is_there in found.items() if not is_there}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the browser tests out where there is no browser; in CI they stay and fail."""
-    if os.environ.get("CI") or not _browser_is_missing():
+    """Leave out tests that need what is not here; in CI they stay and fail."""
+    missing = _missing()
+    if os.environ.get("CI"):
         return
-    left_out = [item for item in items if item.get_closest_marker("browser")]
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in missing)]
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
@@ -86,9 +95,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say it in one line, never silently."""
-    if _browser_is_missing():
-        terminalreporter.write_line(
-            f"The browser tests were left out: no Chromium at {django_settings.BROWSER_PATH} "
-            "(`make browser` installs it, BROWSER_PATH names another).",
-            yellow=True,
-        )
+    for mark, advice in _missing().items():
+        terminalreporter.write_line(f"The {mark} tests were left out: {advice}.", yellow=True)

@@ -32,6 +32,7 @@ PROGRESS = [
     _("Reading payments of open invoices"),
     _("Reading payment intents"),
     _("Checking closed invoices"),
+    _("Reading drafts"),
     _("Reading paid invoices"),
     _("Reading invoices of single customers"),
     _("Matching customers"),

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from threading import Event
 
+from integrations.stripe.sync.examined import since_last
 from integrations.stripe.sync.fetch import WAIT_SECONDS, Fetched, Fetcher
 from integrations.stripe.sync.lanes import Split, Stored, first_lanes
-from integrations.stripe.sync.paid_invoices import keep_news, next_stretch
-from integrations.stripe.sync.unsettled import number_unsettled
+from integrations.stripe.sync.paid_invoices import begin_with_news, keep_news, next_stretch
+from integrations.stripe.sync.unsettled import number_to_examine
 from integrations.stripe.sync.walking import PAGES_A_BATCH, Sift, fetcher_of, write_held
 from integrations.stripe.sync.walks import OPEN_INVOICES, PAID_INVOICES, PAYMENTS, UNCOLLECTIBLE_INVOICES, Walk
 from integrations.stripe.sync.work import Work
@@ -129,14 +130,17 @@ class Track:
         Customers that come later only make more pages pay, so what pays for those known is never too much.
         """
         lanes: list[Stored] = self.work.checkpoint["walks"].get(PAID_INVOICES.name, [])
+        if not lanes and since_last(self.work) is not None:
+            lanes = self.work.checkpoint["walks"].setdefault(PAID_INVOICES.name, [])
+            begin_with_news(self.work, lanes)
         if lanes and lanes[-1]["from"] is not None and not all(lane["done"] for lane in lanes):
             return True
         read = self.work.read
         if read < self.look_at:
             return False
         self.look_at = read * LOOK_AGAIN
-        if not lanes:
-            if number_unsettled(self.work) < WORTH_READING_BESIDE:
+        if not lanes or lanes[-1]["from"] is not None:
+            if number_to_examine(self.work) < WORTH_READING_BESIDE:
                 return False
             lanes = self.work.checkpoint["walks"].setdefault(PAID_INVOICES.name, [])
         if lanes[-1:] and lanes[-1]["done"] and lanes[-1]["from"] is None:

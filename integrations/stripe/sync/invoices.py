@@ -22,10 +22,11 @@ from integrations.stripe.api.expansion import expand_object
 from integrations.stripe.api.objects import Invoice, InvoicePayment, InvoicePayments
 from integrations.stripe.api.query import object_path
 from integrations.stripe.rules.verdict import verdict
+from integrations.stripe.sync import examined
 from integrations.stripe.sync.paid_invoices import Paged
 from integrations.stripe.sync.rows import Batch, Problem
 from integrations.stripe.sync.single_reads import read_each
-from integrations.stripe.sync.unsettled import unsettled
+from integrations.stripe.sync.unsettled import to_examine
 from integrations.stripe.sync.work import Work
 
 CHUNK = 200
@@ -93,12 +94,16 @@ def settle(work: Work) -> bool:
     """Read the newest paid invoice of every customer whose status one could overtake and none was paged for."""
     paged = Paged.by(work)
     if paged.complete:
+        examined.conclude(work)
         return True
     while True:
-        chunk = unsettled(work, after=work.checkpoint["cursors"].get("settle", ""), limit=CHUNK)
+        chunk = to_examine(work, after=work.checkpoint["cursors"].get("settle", ""), limit=CHUNK)
         if not chunk:
+            examined.conclude(work)
             return True
-        items = [(customer_id, customer_id) for customer_id in in_doubt(work, chunk, paged.since)]
+        doubt, unexamined = judge(work, chunk, paged.since)
+        examined.leave_out(work, unexamined)
+        items = [(customer_id, customer_id) for customer_id in doubt]
         if not read_each(
             work,
             "settle",
@@ -110,8 +115,10 @@ def settle(work: Work) -> bool:
             return False
 
 
-def in_doubt(work: Work, customers: list[str], since: int) -> list[str]:
-    """Those whose newest speaking invoice is none, or not a paid one, judged by the rules themselves.
+def judge(work: Work, customers: list[str], since: int) -> tuple[list[str], list[str]]:
+    """Those in doubt, and of the others those that are not examined (``sync.examined``).
+
+    In doubt are those whose newest speaking invoice is none, or not a paid one, judged by the rules themselves.
 
     One that says nothing yet may be due tomorrow, when nobody asks Stripe: it has to be settled then as well. Paid
     invoices created at ``since`` (Unix seconds, 0: never) or later were paged, so nothing newer is missing to whoever
@@ -126,11 +133,13 @@ def in_doubt(work: Work, customers: list[str], since: int) -> list[str]:
                 return kind == "paid" or bool(since and invoice.created >= since)
         return False
 
-    return [
+    doubt = [
         customer_id
         for customer_id in customers
         if not all(is_decided(invoices[customer_id], now) for now in (work.began, END_OF_TIME))
     ]
+    rest = set(customers).difference(doubt)
+    return doubt, [each for each in sorted(rest) if not examined.is_examined(invoices[each], since)]
 
 
 def load_invoices(work: Work, customers: list[str]) -> tuple[dict[str, list[Invoice]], dict[str, str]]:

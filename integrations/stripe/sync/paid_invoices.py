@@ -16,9 +16,10 @@ import msgspec
 from django.db import connection as database
 
 from integrations.stripe.api.pages import cursor_of
+from integrations.stripe.sync.examined import since_last
 from integrations.stripe.sync.lanes import Stored, stored_lane
 from integrations.stripe.sync.rows import Batch, Row
-from integrations.stripe.sync.unsettled import UNSETTLED, number_unsettled, unsettled
+from integrations.stripe.sync.unsettled import TO_EXAMINE, number_to_examine, number_unsettled, unsettled, values_of
 from integrations.stripe.sync.walks import PAID_INVOICES
 from integrations.stripe.sync.work import Work
 
@@ -31,7 +32,7 @@ HOW_FAR = f"""
 WITH doubt AS (
     SELECT d.customer_id, coalesce(max(i.created) FILTER (WHERE i.status IN ('open', 'uncollectible')),
                                    max(i.created) - interval '31 days') AS decided
-    FROM (SELECT s.customer_id {UNSETTLED}) d
+    FROM (SELECT s.customer_id {TO_EXAMINE}) d
     JOIN integrations_stripeinvoice i ON i.connection_id = %(connection)s AND i.customer_id = d.customer_id
     GROUP BY d.customer_id
 ), ranked AS (
@@ -90,11 +91,14 @@ def skim_paid_invoices(work: Work, walk: WalkPaid) -> bool:
     The last lane of the checkpoint is the frontier: its beginning is unknown until it was decided how far to go.
     """
     lanes: list[Stored] = work.checkpoint["walks"].setdefault(PAID_INVOICES.name, [])
-    if not lanes and number_unsettled(work) <= WORTH_PAGING:
+    begin_with_news(work, lanes)
+    if not lanes and number_to_examine(work) <= WORTH_PAGING:
         return True
     while True:
         if lanes and lanes[-1]["from"] is not None and not all(lane["done"] for lane in lanes) and not walk(work):
             return False
+        if lanes[-1:] and lanes[-1]["from"] is not None and number_to_examine(work) <= WORTH_PAGING:
+            return True
         if not next_stretch(work, lanes, keep_newest_of_unsettled):
             frontier = lanes[-1]
             if not frontier["done"]:
@@ -102,6 +106,20 @@ def skim_paid_invoices(work: Work, walk: WalkPaid) -> bool:
             return True
         if work.is_over:
             return False
+
+
+def begin_with_news(work: Work, lanes: list[Stored]) -> None:
+    """Page what was created since the last successful run in any case, where that run is relied on.
+
+    It is not where so few are unsettled that reading each costs no more.
+    """
+    since = since_last(work)
+    if since is None or lanes:
+        return
+    if number_unsettled(work) <= WORTH_PAGING:
+        work.checkpoint["relied_on"] = None
+    else:
+        lanes.append(stored_lane(since, int(work.began.timestamp()) + 1))
 
 
 def next_stretch(work: Work, lanes: list[Stored], sift: Sift, *, phase: str = "", scale: float = 1) -> bool:
@@ -149,8 +167,7 @@ def how_far(work: Work, frontier: Stored, *, scale: float = 1) -> int | None:
     if not frontier["created"]:
         return None
     values: dict[str, Any] = {
-        "connection": work.connection.pk,
-        "after": "",
+        **values_of(work),
         "reached": frontier["created"],
         "seconds_a_page": max(1, frontier["to"] - frontier["created"]),
         "longest": LONGEST_STRETCH,
@@ -165,7 +182,7 @@ def how_far(work: Work, frontier: Stored, *, scale: float = 1) -> int | None:
 def keep_newest_of_unsettled(work: Work, batch: Batch) -> None:
     """Leave in the batch one invoice, the newest, of each customer that needs one."""
     rows = newest_of_each(batch)
-    wanted = set(unsettled(work, among=sorted(rows)))
+    wanted = set(unsettled(work, sorted(rows)))
     batch.tables["invoice"] = {row["stripe_id"]: row for customer_id, row in rows.items() if customer_id in wanted}
 
 

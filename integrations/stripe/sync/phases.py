@@ -15,7 +15,7 @@ from django.db import transaction
 
 from integrations.errors import IntegrationError
 from integrations.stripe.api.permissions import PERMISSIONS, probe
-from integrations.stripe.sync import customers_from_stripe, derive, match, prices, rates
+from integrations.stripe.sync import customers_from_stripe, derive, examined, match, prices, rates
 from integrations.stripe.sync.ahead import Ahead, is_worth_it
 from integrations.stripe.sync.beside import Beside
 from integrations.stripe.sync.invoices import reread_invoices, settle
@@ -225,6 +225,7 @@ PHASES: tuple[Phase, ...] = (
     walking(PRODUCTS, always),
     walking(PRICES, always),
     walking(COUPONS, always),
+    Phase("drafts", "Reading drafts", examined.begin, reads_invoices),
     Phase(SUBSCRIPTIONS.name, SUBSCRIPTIONS.label, walk_subscriptions, always),
     walking(CUSTOMERS, without_expansion),
     Phase("statistics", "Checking what is gone", analyze(*SUBSCRIBED_TABLES), always),

@@ -36,6 +36,8 @@ OWN_ENDPOINT = f"SELECT {COLUMNS}, {', '.join(SECRETS)} FROM integrations_stripe
 STATUS = {
     "signature_invalid": HTTPStatus.BAD_REQUEST,
     "invalid_response": HTTPStatus.BAD_REQUEST,
+    "cut_short": HTTPStatus.BAD_REQUEST,
+    "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "wrong_mode": HTTPStatus.UNPROCESSABLE_ENTITY,
     "wrong_account": HTTPStatus.NOT_FOUND,
     "not_configured": HTTPStatus.NOT_FOUND,
@@ -72,6 +74,11 @@ def accept(mode: str, body: bytes, signature: str, *, own_endpoint: bool) -> Ans
     if not new:
         note(connection, "webhook_at")
     return Answer(HTTPStatus.OK, "received" if new else "known")
+
+
+def refuse_unread(mode: str, error: IntegrationError) -> Answer:
+    """Refuse a delivery whose body is not there to be checked: ``too_large`` or ``cut_short``."""
+    return refuse(connection_of(mode, own_endpoint=False), error)
 
 
 def connection_of(mode: str, *, own_endpoint: bool) -> StripeConnection:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 from django.http import HttpRequest, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from integrations.errors import IntegrationError
 from integrations.stripe.sync import webhooks
 from integrations.stripe.sync.webhooks import Answer
 
 MOST_BYTES = 1024 * 1024  # several times what Stripe sends
-
-TOO_LARGE = Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "The body is larger than any event.")
-CUT_SHORT = Answer(HTTPStatus.BAD_REQUEST, "cut_short", "The body did not arrive whole.")
 
 
 @csrf_exempt
@@ -39,15 +35,31 @@ def answer(request: HttpRequest, mode: str, *, own_endpoint: bool) -> JsonRespon
 
 
 def take(request: HttpRequest, mode: str, *, own_endpoint: bool) -> Answer:
-    """The raw body and its signature, unless there is too much of it."""
-    length = request.headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) > MOST_BYTES:
-        return TOO_LARGE
+    """The raw body and its signature, unless there is too much of it or too little."""
     try:
-        body = request.read(MOST_BYTES + 1)
-    except UnreadablePostError:
-        return CUT_SHORT
-    if len(body) > MOST_BYTES:
-        return TOO_LARGE
+        body = whole_body(request)
+    except IntegrationError as error:
+        return webhooks.refuse_unread(mode, error)
     signature = request.headers.get("Stripe-Signature", "")
     return webhooks.accept(mode, body, signature, own_endpoint=own_endpoint)
+
+
+def whole_body(request: HttpRequest) -> bytes:
+    """The body, read no further than the limit.
+
+    Raises IntegrationError ``too_large`` or ``cut_short``; of a connection that ended early, some servers say nothing
+    and hand over what there was.
+    """
+    announced = request.headers.get("Content-Length", "")
+    length = int(announced) if announced.isdecimal() else 0
+    if length > MOST_BYTES:
+        raise IntegrationError("too_large")
+    try:
+        body = request.read(MOST_BYTES + 1)
+    except UnreadablePostError as error:
+        raise IntegrationError("cut_short") from error
+    if len(body) > MOST_BYTES:
+        raise IntegrationError("too_large")
+    if len(body) < length:
+        raise IntegrationError("cut_short")
+    return body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from datetime import timedelta
@@ -220,6 +221,36 @@ def test_a_flood_of_forgeries_is_one_row_a_minute(connection: StripeConnection) 
     Attempt.objects.update(started_at=timezone.now() - timedelta(minutes=2))
     post(event(account="acct_1"), secret="whsec_forged")
     assert Attempt.objects.filter(error_code="signature_invalid").count() == 2
+
+
+class CutShort(io.BytesIO):
+    """A connection that ends in the middle of a body, with an error as some servers have it."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise OSError("connection reset")
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"CONTENT_LENGTH": str(MOST_BYTES + 1)}, (413, "too_large")),
+        ({"wsgi.input": CutShort(), "CONTENT_LENGTH": "100"}, (400, "cut_short")),
+        ({"wsgi.input": io.BytesIO(b'{"id":'), "CONTENT_LENGTH": "100"}, (400, "cut_short")),
+    ],
+    ids=["too large", "reset", "ended early"],
+)
+@pytest.mark.parametrize("own", [True, False])
+def test_a_body_that_is_not_there_to_be_checked_is_one_row_a_minute_too(
+    connection: StripeConnection, environment: dict[str, Any], expected: tuple[int, str], own: bool
+) -> None:
+    url = reverse("stripe:account_webhook" if own else "stripe:webhook", args=["live"])
+    answers = [Client().post(url, b"", content_type="application/json", **environment) for _number in range(30)]
+
+    assert {said(answer) for answer in answers} == {expected}
+    rows = list(Attempt.objects.values_list("kind", "state", "error_code", "events"))
+    assert rows == [("webhook", "failed", expected[1], 30)]
+    connection.refresh_from_db()
+    assert connection.webhook_rejected_at is not None
 
 
 def statements(*, expected: int, **options: Any) -> None:

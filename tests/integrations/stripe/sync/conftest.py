@@ -9,10 +9,14 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from sandbox.testing import Running, running
+from tests.factories import CustomerFactory
+from tests.integrations.stripe.sync.random_account import DAY, Account
 from tests.integrations.stripe.sync.syncing import crm_rows, import_crm
 
 PAGED = 350
 """Subscriptions of the paged sandbox: four pages of the usual size."""
+LONG = 1800
+"""Subscriptions of the long one: invoices are read beside so many, and two pages of those are open."""
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +30,13 @@ def demo_bench() -> Iterator[Running]:
 def paged_bench() -> Iterator[Running]:
     """The sandbox behind `paged`."""
     with running("bulk", subscriptions=PAGED) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def long_bench() -> Iterator[Running]:
+    """The sandbox behind `long`."""
+    with running("bulk", subscriptions=LONG) as started:
         yield started
 
 
@@ -51,10 +62,36 @@ def paged(paged_bench: Running, settings: Settings) -> Iterator[Running]:
 
 
 @pytest.fixture
+def long(long_bench: Running, settings: Settings) -> Iterator[Running]:
+    """An account long enough for invoices to be read beside its subscriptions; this process calls it."""
+    with as_after_a_start(long_bench, settings) as bench:
+        yield bench
+
+
+@pytest.fixture
 def empty(empty_bench: Running, settings: Settings) -> Iterator[Running]:
     """An account without anything, to be filled; this process calls it."""
     with as_after_a_start(empty_bench, settings) as bench:
         yield bench
+
+
+@pytest.fixture(params=range(2))
+def account(db: None, empty: Running, request: pytest.FixtureRequest) -> Account:
+    """Two accounts full of invoices."""
+    return Account.filled(empty, seed=request.param)
+
+
+@pytest.fixture
+def one(db: None, empty: Running) -> Account:
+    """An account with a single customer and nothing left to chance."""
+    account = Account(empty, seed=0)
+    CustomerFactory(domain="company0.com")
+    created = account.now - 400 * DAY
+    empty.put("customers", "cus_0000", {"email": "billing@company0.com", "created": created}, event="none")
+    items = [{"price": "price_growth"}]
+    value = {"customer": "cus_0000", "currency": "usd", "created": created, "status": "active", "items": items}
+    empty.put("subscriptions", "sub_0000", value, event="none")
+    return account
 
 
 @contextmanager

@@ -20,17 +20,20 @@ import pytest
 from django.conf import settings
 from django.db import connection as database
 from django.db.models.functions import Now
+from django_q.models import OrmQ
 
 from integrations.models import RunKind, RunState, SeenId, StripeConnection, SyncRun
 from integrations.stripe.sync import disconnecting, housekeeping, runs
 from sandbox.testing import Running
-from tests.integrations.stripe.sync.conftest import PAGED
+from tests.integrations.stripe.sync.brokers import lose_everything, own_redis
+from tests.integrations.stripe.sync.conftest import LONG, PAGED
 from tests.integrations.stripe.sync.syncing import billing, connect, crm_rows, import_crm, mirror, start, sync
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MANAGE = str(settings.BASE_DIR / "manage.py")
+OPEN = {"status": "open"}
 State = tuple[dict[str, Any], dict[str, Any], dict[str, int]]
 
 
@@ -62,6 +65,13 @@ class Desk:
             yield process
         finally:
             kill(process)
+
+    def queue(self, statement: str) -> None:
+        """Queue something where this desk's workers look for it; the test's own process knows only PostgreSQL."""
+        code = f"from integrations.stripe.sync import housekeeping, runs; {statement}"
+        with self.running("shell", "--no-imports", "-c", code) as process:
+            _output, errors = process.communicate(timeout=60)
+            assert process.returncode == 0, errors
 
     def state(self, run: SyncRun) -> State:
         """What a run left behind: the header fields, the mirror, the counts."""
@@ -249,17 +259,82 @@ def works_on_stripe(worker: subprocess.Popen[str], stripe: Running) -> bool:
         return False
 
 
-def test_of_two_machines_the_other_goes_on_when_one_is_lost(desk: Desk) -> None:
+@pytest.fixture(params=["postgresql", pytest.param("redis", marks=pytest.mark.redis)])
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the queue is: empty for PostgreSQL."""
+    if request.param == "postgresql":
+        yield ""
+        return
+    with own_redis() as url:
+        yield url
+
+
+def test_of_two_machines_the_other_goes_on_when_one_is_lost(desk: Desk, redis_url: str) -> None:
+    """With either broker; a Redis loses what is in it as well, as it may: the rows are the truth."""
     expected = desk.undisturbed()
     desk.hold_up_the_third_page()
+    desk.environment["REDIS_URL"] = redis_url
     with desk.running("worker") as first, desk.running("worker") as second:
-        run = runs.start(desk.connection, kind=RunKind.FULL, actor=None)
+        run = start(desk.connection)
+        desk.queue(f"runs.enqueue({run.pk})")
         wait_for(half_read, seconds=60)
         [lost] = [worker for worker in (first, second) if works_on_stripe(worker, desk.stripe)]
         kill(lost)
+        if redis_url:
+            lose_everything(redis_url)
         let_the_lease_end(run)
-        housekeeping.watchdog()  # what the schedule of either does each minute
+        desk.queue("housekeeping.watchdog()")  # what the schedule of either does each minute
         wait_for(lambda: ended(run), seconds=60)
 
+    assert not (redis_url and OrmQ.objects.exists()), "the queue was not in Redis"
     assert run.state == RunState.SUCCEEDED
+    assert desk.state(run) == expected
+
+
+# --- beside the subscriptions ----------------------------------------------------------------------------------------
+
+
+def asked_for(stripe: Running, path: str, **query: str) -> list[dict[str, str]]:
+    """What a list was asked for, request by request."""
+    found = [dict(each["query"]) for each in stripe.requests()["recent"] if each["path"] == path]
+    return [each for each in found if each.items() >= query.items()]
+
+
+def beside_and_in_the_middle() -> SyncRun | None:
+    """The run once open payments are through and some pages of subscriptions are written, but not the last."""
+    return SyncRun.objects.filter(checkpoint__walks__payments__0__done=True, read__gt=500, read__lt=LONG).first()
+
+
+def test_a_run_killed_while_invoices_are_read_beside_the_subscriptions_goes_on_behind_its_checkpoint(
+    long: Running, child_environment: dict[str, str]
+) -> None:
+    import_crm(crm_rows("bulk", LONG))
+    desk = Desk(long, child_environment)
+    expected = desk.undisturbed()
+    for path, query, nth in (("subscriptions", {"status": "all", "limit": "100"}, 13), ("invoices", OPEN, 2)):
+        long.fault("slow", f"/v1/{path}", query=query, nth=nth, delay_ms=60_000)
+    with desk.running("stripe", "sync", "--mode", "live") as first:
+        wait_for(lambda: all(rule["fired"] for rule in long.faults()), seconds=60)
+        run = wait_for(beside_and_in_the_middle, seconds=60)
+        assert run is not None
+        kill(first)
+    run.refresh_from_db()
+    lanes = run.checkpoint["walks"]["subscriptions"]
+    unfinished = {lane["after"] for lane in lanes if not lane["done"]}
+    pages_left = -(-(LONG - run.read) // 100)
+    let_the_lease_end(run)
+    long.clear_faults()
+    long.reset_requests()
+    with desk.running("stripe", "sync", "--mode", "live", "--json") as second:
+        output, errors = second.communicate(timeout=60)
+    subscriptions = asked_for(long, "/v1/subscriptions", status="all", limit="100")
+
+    assert run.phase == "subscriptions"
+    assert second.returncode == 0, errors
+    assert json.loads(output)["run"] == run.pk
+    assert asked_for(long, "/v1/invoice_payments", status="open") == []
+    assert len(asked_for(long, "/v1/invoices", **OPEN)) == 2
+    assert unfinished <= {each.get("starting_after", "") for each in subscriptions}
+    assert len(subscriptions) <= pages_left + len(lanes), "pages behind the checkpoint are not walked again"
+    run.refresh_from_db()
     assert desk.state(run) == expected
