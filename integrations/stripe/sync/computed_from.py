@@ -48,7 +48,8 @@ def rules_version() -> str:
 
 
 def sources() -> list[Path]:
-    """The files of the rules, of the objects they work on and their fields, and of what gathers and stores their figures."""
+    """The files of the rules, of the objects they work on, and of what gathers and stores their figures."""
     here = Path(__file__).parent
     rules = sorted(Path(mrr.__file__).parent.glob("*.py"))
-    return [*rules, Path(objects.__file__), Path(fields.__file__), here / "catalog.py", here / "contributions.py", Path(__file__)]
+    decoded = [Path(objects.__file__), Path(fields.__file__)]
+    return [*rules, *decoded, here / "catalog.py", here / "contributions.py", Path(__file__)]
