@@ -121,6 +121,8 @@ def type_name(kind: object) -> str:
         names = [type_name(each) for each in typing.get_args(kind) if each not in (type(None), msgspec.UnsetType)]
         return " or ".join(dict.fromkeys(names))
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated:
+        return type_name(arguments[0])
     if origin is list:
         return f"list of {type_name(arguments[0])}"
     if origin is dict:

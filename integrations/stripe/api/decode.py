@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
+import msgspec.inspect
 
 from integrations.errors import IntegrationError
-from integrations.stripe.api.fields import Identifier
+from integrations.stripe.api.fields import Identifier, wrong_with
 from integrations.stripe.api.objects import Reference
 
 T = TypeVar("T")
 
 _NUL = rb"\u0000"  # the only way to write it: msgspec refuses a bare control character
-_ERROR = re.compile(
-    r"^(?P<expected>.*?)(?: - of `(?P<field>[^`]*)`)?(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL
-)
+_ERROR = re.compile(r"^(?P<expected>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 
 _decoders: dict[object, msgspec.json.Decoder[Any]] = {}
 
@@ -51,6 +52,7 @@ def decode(raw: bytes | msgspec.Raw, type: type[T]) -> T:  # noqa: A002
         raise DecodeError("$", "Expected UTF-8") from None
     except msgspec.DecodeError as error:
         raise _told(str(error)) from None
+    _refuse_unusual(value, "$")
     if _NUL in bytes(raw):
         _refuse_nul(value)
     return value
@@ -81,7 +83,48 @@ def _told(error: str) -> DecodeError:
     """What msgspec says, with the path apart."""
     match = _ERROR.match(error)
     assert match is not None  # noqa: S101 - it takes any text
-    return DecodeError((match["path"] or "$") + (match["field"] or ""), match["expected"])
+    return DecodeError(match["path"] or "$", match["expected"])
+
+
+def _refuse_unusual(value: object, path: str) -> None:
+    """Raise DecodeError for a decimal that could not be computed with; goes only where there can be one."""
+    if isinstance(value, Decimal):
+        expected = wrong_with(value)
+        if expected:
+            raise DecodeError(path, expected)
+    elif isinstance(value, msgspec.Struct):
+        for name in _with_decimals(type(value)):
+            inner = getattr(value, name)
+            if inner is not None and inner is not msgspec.UNSET:
+                _refuse_unusual(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _refuse_unusual(item, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for item in value.values():
+            _refuse_unusual(item, f"{path}[...]")
+
+
+@cache
+def _with_decimals(struct: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields of a struct that hold a decimal, however deep."""
+    fields = msgspec.structs.fields(struct)
+    return tuple(field.name for field in fields if _holds_decimal(msgspec.inspect.type_info(field.type)))
+
+
+def _holds_decimal(kind: msgspec.inspect.Type) -> bool:
+    match kind:
+        case msgspec.inspect.DecimalType():
+            return True
+        case msgspec.inspect.StructType():
+            return any(_holds_decimal(field.type) for field in kind.fields)
+        case msgspec.inspect.UnionType():
+            return any(_holds_decimal(each) for each in kind.types)
+        case msgspec.inspect.ListType():
+            return _holds_decimal(kind.item_type)
+        case msgspec.inspect.DictType():
+            return _holds_decimal(kind.value_type)
+    return False
 
 
 def _refuse_nul(value: object) -> None:

@@ -1,7 +1,7 @@
 """What a field may hold: no more than the column it is stored in, and nothing that cannot be computed with.
 
-The limits are part of the types, so msgspec refuses what is beyond them while it decodes. It cannot do so for decimals,
-which are looked at when the struct that has one is made. NUL characters are looked for in ``decode``.
+The limits are part of the types, so msgspec refuses what is beyond them while it decodes. It cannot do so for decimals
+and NUL characters, which ``decode`` looks for.
 """
 
 from __future__ import annotations
@@ -33,12 +33,8 @@ _DECIMAL_DIGITS = 18  # before the point, as wide as any amount column
 _DECIMAL_PLACES = 30  # after it, generous: only what could not be computed with is refused
 
 
-def require_ordinary(field: str, value: Decimal | None) -> None:
-    """Raise ValueError for a number that is not finite or not of ordinary size.
-
-    msgspec adds the path of the struct to what it says, and ``decode`` puts the two together.
-    """
-    if value is None or (value.is_finite() and -_DECIMAL_PLACES <= value.adjusted() < _DECIMAL_DIGITS):
-        return
-    expected = "a number of ordinary size" if value.is_finite() else "a finite number"
-    raise ValueError(f"Expected {expected} - of `.{field}`")
+def wrong_with(value: Decimal) -> str:
+    """What was expected of a number that is not finite or not of ordinary size; empty when nothing is wrong."""
+    if not value.is_finite():
+        return "Expected a finite number"
+    return "" if -_DECIMAL_PLACES <= value.adjusted() < _DECIMAL_DIGITS else "Expected a number of ordinary size"

@@ -24,7 +24,6 @@ from integrations.stripe.api.fields import (
     Integer,
     Moment,
     Text,
-    require_ordinary,
 )
 
 
@@ -70,11 +69,6 @@ class Tier(Wire, frozen=True):
     flat_amount: BigInteger | None = None
     flat_amount_decimal: Decimal | None = None
 
-    def __post_init__(self) -> None:
-        """Only numbers that can be computed with."""
-        require_ordinary("unit_amount_decimal", self.unit_amount_decimal)
-        require_ordinary("flat_amount_decimal", self.flat_amount_decimal)
-
 
 class PriceCurrencyOption(Wire, frozen=True):
     """A price's amount in another currency."""
@@ -82,10 +76,6 @@ class PriceCurrencyOption(Wire, frozen=True):
     unit_amount: BigInteger | None = None
     unit_amount_decimal: Decimal | None = None
     tiers: list[Tier] | UnsetType | None = UNSET
-
-    def __post_init__(self) -> None:
-        """Only numbers that can be computed with."""
-        require_ordinary("unit_amount_decimal", self.unit_amount_decimal)
 
 
 class Product(Wire, frozen=True):
@@ -113,10 +103,6 @@ class Price(Wire, frozen=True):
     transform_quantity: TransformQuantity | None = None
     tiers: list[Tier] | UnsetType | None = UNSET
     currency_options: dict[Text, PriceCurrencyOption] | UnsetType | None = UNSET
-
-    def __post_init__(self) -> None:
-        """Only numbers that can be computed with."""
-        require_ordinary("unit_amount_decimal", self.unit_amount_decimal)
 
     @property
     def product_id(self) -> str:
@@ -147,10 +133,6 @@ class Coupon(Wire, frozen=True):
     currency: Text | None = None
     currency_options: dict[Text, CouponCurrencyOption] | UnsetType | None = UNSET
     applies_to: AppliesTo | UnsetType | None = UNSET
-
-    def __post_init__(self) -> None:
-        """Only numbers that can be computed with."""
-        require_ordinary("percent_off", self.percent_off)
 
 
 class DiscountSource(Wire, frozen=True):
@@ -200,10 +182,6 @@ class TaxRate(Wire, frozen=True):
     percentage: Decimal
     inclusive: bool
     display_name: Text = ""
-
-    def __post_init__(self) -> None:
-        """Only numbers that can be computed with."""
-        require_ordinary("percentage", self.percentage)
 
 
 class SubscriptionItem(Wire, frozen=True):
