@@ -37,14 +37,17 @@ def kept(connection: StripeConnection, name: str, take: Callable[[StripeConnecti
 
 
 def renew(connection: StripeConnection, name: str, take: Callable[[StripeConnection], object]) -> None:
-    """Take figures anew where something was written since they were taken; for a worker, which nobody waits for.
+    """Take figures anew where something was written since; for a worker, which nobody waits for.
 
-    The row is there before anything is added up, so whoever writes meanwhile marks it.
+    As for a page, what takes no time is not kept, and what has no row yet is kept from the second time on.
     """
-    row, _new = KeptFigures.objects.get_or_create(connection=connection, name=name)
-    if row.taken_mark == row.mark:
+    row = KeptFigures.objects.filter(connection=connection, name=name).first()
+    if row is not None and row.taken_mark == row.mark:
         return
-    keep(connection, name, take(connection), row)
+    began = time.perf_counter()
+    found = take(connection)
+    if time.perf_counter() - began >= WORTH_KEEPING_SECONDS:
+        keep(connection, name, found, row)
 
 
 def rows_of(connection: StripeConnection) -> dict[str, KeptFigures]:

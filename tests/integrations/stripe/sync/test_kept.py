@@ -83,15 +83,15 @@ def unasked(_connection: StripeConnection) -> int:
     raise AssertionError("a page added up what the worker had taken")
 
 
-def test_a_page_finds_what_the_worker_has_taken() -> None:
-    connection = ConnectionFactory()
+def test_a_page_finds_what_the_worker_has_taken(connection: StripeConnection) -> None:
+    kept.renew(connection, "figure", lambda _connection: 6)
     kept.renew(connection, "figure", lambda _connection: 7)
 
     assert kept.kept(StripeConnection.objects.get(pk=connection.pk), "figure", unasked, int) == 7
 
 
-def test_the_worker_takes_nothing_again_that_nobody_moved() -> None:
-    connection = ConnectionFactory()
+def test_the_worker_takes_nothing_again_that_nobody_moved(connection: StripeConnection) -> None:
+    kept.renew(connection, "figure", lambda _connection: 6)
     kept.renew(connection, "figure", lambda _connection: 7)
     kept.renew(connection, "figure", unasked)
     with derive.lock(connection):
@@ -102,12 +102,14 @@ def test_the_worker_takes_nothing_again_that_nobody_moved() -> None:
 
 
 @pytest.mark.parametrize("name", ["integration", "mrr"])
-def test_after_a_minute_no_page_adds_up(client: Client, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_after_two_minutes_no_page_adds_up(
+    client: Client, connection: StripeConnection, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     client.force_login(AdminFactory())
-    connection = ConnectionFactory()
     StripeSubscriptionFactory(connection=connection, customer_id=StripeCustomerFactory(connection=connection).stripe_id)
     address = reverse(f"stripe:{name}", args=["live"])
     before = client.get(address).context
+    housekeeping.clock()
     housekeeping.clock()
     for module, function in ((counts, "counted"), (mrr, "mirrored"), (scope, "figures")):
         monkeypatch.setattr(module, function, unasked)
@@ -116,7 +118,15 @@ def test_after_a_minute_no_page_adds_up(client: Client, monkeypatch: pytest.Monk
     assert after["page" if name == "mrr" else "counts"] == before["page" if name == "mrr" else "counts"]
 
 
-def test_the_figures_of_an_account_that_was_never_read_are_not_taken() -> None:
+def test_of_a_small_mirror_the_worker_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "WORTH_KEEPING_SECONDS", 3600.0)
+    ConnectionFactory()
+    housekeeping.clock()
+    assert not KeptFigures.objects.exists()
+
+
+def test_the_figures_of_an_account_that_was_never_read_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "WORTH_KEEPING_SECONDS", 0.0)
     ConnectionFactory(fresh=True)
     housekeeping.clock()
     assert not KeptFigures.objects.exists()
