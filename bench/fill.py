@@ -101,6 +101,10 @@ STATEMENTS = (
     FROM customers_customer, generate_series(0, 3) k
     """,
     """
+    UPDATE integrations_stripecustomer sc SET stake = s.mrr FROM integrations_stripesubscription s
+    WHERE s.customer_id = sc.stripe_id AND sc.match_state IN ('unmatched', 'skipped')
+    """,
+    """
     INSERT INTO integrations_syncrun (connection_id, kind, state, started_at, finished_at, cancel_requested, phase,
         checkpoint, claims, read, expected, api_requests, own_reads, subscriptions, stripe_customers, matched,
         unmatched, skipped, ambiguous, failed, warnings, rows_written, error_code, error_detail)

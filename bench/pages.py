@@ -7,15 +7,20 @@ import time
 from collections.abc import Iterator
 from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection as database
+from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bench.measure import backend_process, cpu_of, percentile
+from customers.keyset import cursor_of
+from customers.listing import Listing
 from customers.models import Customer
+from customers.selectors import PAGE_SIZE
 
 ROUNDS = 15
 STRIPE = "/admin/integrations/stripe/live/"
@@ -25,30 +30,64 @@ def pages(rounds: int = ROUNDS) -> dict[str, Any]:
     """Each page once for its queries, then several times for its time; in milliseconds."""
     settings.ALLOWED_HOSTS = ["*"]
     client = Client()
-    client.force_login(User.objects.get(username="owner"))
-    return {"rows": [measure(client, name, path, rounds) for name, path in addresses(client)]}
+    owner = User.objects.get(username="owner")
+    client.force_login(owner)
+    return {"rows": [measure(client, name, path, rounds) for name, path in addresses(client, owner)]}
 
 
-def addresses(client: Client) -> Iterator[tuple[str, str]]:
+def addresses(client: Client, owner: User) -> Iterator[tuple[str, str]]:
     """What is measured: a name and an address."""
     yield "Customer list", "/customers/"
     yield "Customer list, page 20", deep(client, "/customers/", 20)
-    for sort in ("name", "plan", "payment", "since", "owner"):
-        yield f"Customer list by {sort}", f"/customers/?sort={sort}"
+    yield "Customer list, page 500", far(owner, 500)
+    for sort in ("name", "plan", "mrr", "payment", "since", "owner"):
+        for order in (sort, f"-{sort}"):
+            yield f"Customer list by {order}", f"/customers/?sort={order}"
+    yield "Customer list by name, page 500", far(owner, 500, sort="name")
+    yield "Search, one letter", "/customers/?q=c"
     yield "Search, one company", "/customers/?q=company4711"
     yield "Search, everything", "/customers/?q=company"
+    yield "Search, a common word", "/customers/?q=labs"
+    yield "Search, nothing", "/customers/?q=zzyzx"
+    yield "Search, an e-mail", "/customers/?q=billing%40company4711.example"
     yield "Failing only", "/customers/?pay=failing"
+    yield "Paid only, by name", "/customers/?pay=paid&sort=name"
+    yield "One plan, by owner", "/customers/?plan=Growth&sort=owner"
+    yield "Of one owner", f"/customers/?owner={User.objects.get(username='csm').pk}"
+    yield "At risk", "/customers/?risk=on"
+    yield "Incomplete", "/customers/?incomplete=on"
+    yield "Churned", "/customers/?status=churned"
+    yield "Archived", "/customers/?status=archived"
     yield "Changed in 7 days, worst first", "/customers/?changed=7"
+    yield "Changed in 30 days, worst first", "/customers/?changed=30"
+    yield "Customer list as CSV, its start", "/customers/export.csv"
     customer = Customer.objects.filter(billing_source="stripe").order_by("-mrr")[0]
     yield "Customer page", customer.get_absolute_url()
     yield "Receipt", f"/customers/{customer.pk}/receipt/"
     yield "Integration page", STRIPE
-    yield "Unmatched", f"{STRIPE}unmatched/"
-    yield "Unmatched, page 20", deep(client, f"{STRIPE}unmatched/", 20)
-    yield "Skipped", f"{STRIPE}skipped/"
+    for name in ("unmatched", "skipped"):
+        yield name.capitalize(), f"{STRIPE}{name}/"
+        yield f"{name.capitalize()}, page 20", deep(client, f"{STRIPE}{name}/", 20)
+        yield f"{name.capitalize()}, search with few", f"{STRIPE}{name}/?q=company%209999"
+        yield f"{name.capitalize()}, search with many", f"{STRIPE}{name}/?q=company"
+        yield f"{name.capitalize()}, search with none", f"{STRIPE}{name}/?q=zzyzx"
+    yield "Unmatched for one reason", f"{STRIPE}unmatched/?why=no_customer"
+    yield "Unmatched as CSV, its start", f"{STRIPE}unmatched.csv"
     yield "Matched", f"{STRIPE}matched/"
+    yield "Matched, search with few", f"{STRIPE}matched/?q=company%204711"
     yield "Ambiguous matches", f"{STRIPE}ambiguous/"
+    yield "How MRR adds up", f"{STRIPE}mrr/"
+    yield "Drift", f"{STRIPE}drift/"
     yield "Log", f"{STRIPE}log/"
+    yield "Calls", f"{STRIPE}calls/"
+
+
+def far(owner: User, number: int, **asked: str) -> str:
+    """The address of a page of the customer list far on, without reading those before it."""
+    query = QueryDict(urlencode(asked))
+    listing = Listing(owner, query)
+    last: Any = listing.ordered()[(number - 1) * PAGE_SIZE - 1]
+    return listing.url(after=cursor_of(last, listing.keys()))
 
 
 def deep(client: Client, path: str, number: int) -> str:
@@ -62,6 +101,15 @@ def deep(client: Client, path: str, number: int) -> str:
     return path
 
 
+def look(client: Client, path: str) -> int:
+    """Ask for a page, or for the first rows of a file; returns the status."""
+    response: Any = client.get(path)
+    if response.streaming:
+        next(iter(response.streaming_content))
+        response.close()
+    return int(response.status_code)
+
+
 def measure(client: Client, name: str, path: str, rounds: int) -> dict[str, Any]:
     """The time of several looks, the first one among them, and then the queries of one more."""
     times, busy = [], []
@@ -69,12 +117,12 @@ def measure(client: Client, name: str, path: str, rounds: int) -> dict[str, Any]
     before = cpu_of(backend)
     for _round in range(rounds):
         began, cpu = time.perf_counter(), time.process_time()
-        client.get(path)
+        look(client, path)
         times.append((time.perf_counter() - began) * 1000)
         busy.append((time.process_time() - cpu) * 1000)
     after = cpu_of(backend)
     with CaptureQueriesContext(database) as queries:
-        status = client.get(path).status_code
+        status = look(client, path)
     number = len(queries.captured_queries)
     slowest = max(queries.captured_queries, key=lambda each: float(each["time"]))
     return {

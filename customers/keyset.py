@@ -68,8 +68,8 @@ def merged(
         rows.reverse()
     return Page(
         rows,
-        after=_encode(rows[-1], keys) if rows and (more or backwards) else "",
-        before=_encode(rows[0], keys) if rows and cursor is not None and (more or not backwards) else "",
+        after=cursor_of(rows[-1], keys) if rows and (more or backwards) else "",
+        before=cursor_of(rows[0], keys) if rows and cursor is not None and (more or not backwards) else "",
     )
 
 
@@ -84,7 +84,8 @@ def _beyond(keys: Sequence[Key], values: Sequence[Any]) -> Q:
     return beyond & Q(**{f"{first.name}__{'lte' if first.descending else 'gte'}": values[0]})
 
 
-def _encode(row: Model, keys: Sequence[Key]) -> str:
+def cursor_of(row: Model, keys: Sequence[Key]) -> str:
+    """The cursor of what follows a row, or comes before it."""
     values = [_plain(getattr(row, key.name)) for key in keys]
     return signing.dumps([[key.name for key in keys], values], salt=_SALT)
 

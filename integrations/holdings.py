@@ -117,6 +117,8 @@ def every_struct() -> set[str]:
 
 def type_name(kind: object) -> str:
     """A type as people read it: what may be absent says so, expandable ids too."""
+    if typing.get_origin(kind) is typing.Annotated:  # a limit says nothing about what is kept
+        return type_name(typing.get_args(kind)[0])
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
         names = [type_name(each) for each in typing.get_args(kind) if each not in (type(None), msgspec.UnsetType)]
         return " or ".join(dict.fromkeys(names))

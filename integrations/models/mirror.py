@@ -63,7 +63,8 @@ class StripeCustomer(Mirror):
 
     ``email_domain`` and ``email_address`` are normalised, empty when unusable. The match columns are written by
     ``sync.match`` alone: ``standing`` and ``match_state`` with its reason, the customer, and since when the group it is
-    in is ambiguous, and of which kind: ``shared_domain`` or ``several_customers``.
+    in is ambiguous, and of which kind: ``shared_domain`` or ``several_customers``. ``stake`` is the exact MRR in
+    scope of a live one that is unmatched or skipped, in USD a month; ``sync.stakes`` writes it, true of no others.
     """
 
     email = models.TextField(blank=True, default="")
@@ -83,6 +84,9 @@ class StripeCustomer(Mirror):
     winner = models.BooleanField(default=False)
     ambiguous_kind = models.CharField(max_length=17, blank=True, default="")
     ambiguous_since = models.DateTimeField(null=True, blank=True)
+    stake = models.DecimalField(
+        max_digits=30, decimal_places=12, default=Decimal(0), db_default=Decimal(0), editable=False
+    )
 
     class Meta(Mirror.Meta):
         verbose_name = _("Stripe customer")
@@ -94,6 +98,15 @@ class StripeCustomer(Mirror):
                 fields=["connection", "match_state", "match_reason"],
                 condition=models.Q(standing="live"),
                 name="stripecustomer_counts",
+            ),
+            # The lists of those without a customer, the most at stake first.
+            models.Index(
+                "connection",
+                "match_state",
+                models.F("stake").desc(),
+                "stripe_id",
+                condition=models.Q(standing="live", match_state__in=["unmatched", "skipped"]),
+                name="stripecustomer_stake",
             ),
             models.Index(
                 fields=["connection"], condition=~models.Q(ambiguous_kind=""), name="stripecustomer_ambiguous"

@@ -50,7 +50,7 @@ def chosen(request: HttpRequest, connection: StripeConnection) -> Chosen | None:
     for name in ("to", "restore", "find"):
         query.pop(name, None)
     if asked.get("all"):
-        everybody = lists.by_stake(connection, lists.everybody(asked, connection, kind))
+        everybody = lists.most_at_stake(connection, asked, kind)
         ids = list(everybody.values_list("stripe_id", flat=True))
         is_many = len(ids) > lists.PAGE_SIZE
         return Chosen(ids, is_many, origin, query.urlencode(), back) if ids else None

@@ -22,6 +22,7 @@ from integrations.stripe.api.objects import Customer, Discount, Subscription
 from integrations.stripe.rules.money import Rates
 from integrations.stripe.rules.mrr import Catalog, Contribution, contribution
 from integrations.stripe.rules.plan import Plan, plan
+from integrations.stripe.sync import stakes
 from integrations.stripe.sync.binding import binding_cursor
 from integrations.stripe.sync.catalog import CatalogCache, References
 from integrations.stripe.sync.computed_from import fingerprint
@@ -96,6 +97,7 @@ class Contributions:
         before = self._receipts([row["stripe_id"] for row in rows])
         with binding_cursor() as cursor:
             cursor.execute(UPDATE, [msgspec.json.encode(rows).decode(), self.connection.pk])
+        stakes.of_stripe_ids(self.connection, ids)
         changes = [Change(row["stripe_id"], before.get(row["stripe_id"]), row["receipt"]) for row in rows]
         return [change for change in changes if change.before != change.after]
 

@@ -15,6 +15,7 @@ from integrations.stripe.sync.match import Options
 from integrations.stripe.sync.scope_sql import SAVED_SCOPE
 
 ZERO = Decimal(0)
+KEPT_AS = "counts"
 
 
 @dataclass(frozen=True, slots=True)

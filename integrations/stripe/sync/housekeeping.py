@@ -21,7 +21,7 @@ from integrations.models import (
     WorkerHeartbeat,
 )
 from integrations.models.run import ACTIVE_STATES
-from integrations.stripe.sync import converting, decision_jobs, derive, inbox, runs, tokens
+from integrations.stripe.sync import converting, decision_jobs, derive, inbox, page_figures, runs, tokens
 
 KEPT_EVENTS = timedelta(days=32)  # Stripe lists and delivers events for 30 days: one that comes again must be known
 CHUNK = 5_000
@@ -41,10 +41,11 @@ def watchdog() -> None:
 
 
 def clock() -> None:
-    """Recompute what is due by the clock, from the mirror, for every connected connection."""
+    """Recompute what is due by the clock, from the mirror, for every connected connection; then the pages' figures."""
     for connection in StripeConnection.objects.all():
         if connection.is_connected:
             derive.clock_ticked(connection)
+        page_figures.renew(connection)
     WorkerHeartbeat.objects.beat()
 
 

@@ -1,7 +1,8 @@
 """Figures for pages: added up when something has changed, kept where that takes long.
 
 A small mirror is added up every time. The figures of a large one are kept: exact until something derived is written,
-at most ``GRACE`` old while a run or the inbox writes all the time, and never from before what a person just did.
+at most ``GRACE`` old while a run or the inbox writes all the time, and never from before what a person just did. The
+worker takes them anew each minute where something was written (``sync.page_figures``), so that pages find them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from django.utils import timezone
 from integrations.models import KeptFigures, StripeConnection
 
 WORTH_KEEPING_SECONDS = 0.05
-GRACE = timedelta(seconds=15)
+GRACE = timedelta(seconds=90)  # longer than from one minute's work of the worker to the next
 
 T = TypeVar("T")
 
@@ -33,6 +34,20 @@ def kept(connection: StripeConnection, name: str, take: Callable[[StripeConnecti
     if time.perf_counter() - began >= WORTH_KEEPING_SECONDS:
         keep(connection, name, found, row)
     return found
+
+
+def renew(connection: StripeConnection, name: str, take: Callable[[StripeConnection], object]) -> None:
+    """Take figures anew where something was written since; for a worker, which nobody waits for.
+
+    As for a page, what takes no time is not kept, and what has no row yet is kept from the second time on.
+    """
+    row = KeptFigures.objects.filter(connection=connection, name=name).first()
+    if row is not None and row.taken_mark == row.mark:
+        return
+    began = time.perf_counter()
+    found = take(connection)
+    if time.perf_counter() - began >= WORTH_KEEPING_SECONDS:
+        keep(connection, name, found, row)
 
 
 def rows_of(connection: StripeConnection) -> dict[str, KeptFigures]:

@@ -19,7 +19,7 @@ from django.db.models import Q
 from customers.domains import PERSONAL_DOMAINS, is_personal
 from customers.models import PersonalDomain
 from integrations.models import MatchState, StripeConnection, StripeCustomer
-from integrations.stripe.sync import match_sql
+from integrations.stripe.sync import match_sql, stakes
 from integrations.stripe.sync.scope_sql import Scope
 
 WINNER_ENDED = "winner_ended"
@@ -138,6 +138,7 @@ def rematch_all(connection: StripeConnection) -> None:
     with set_wise(), database.cursor() as cursor:
         cursor.execute(verdicts_sql(options) + match_sql.APPLY, values)
         cursor.execute(flags_sql(), values)
+        stakes.of_everybody(connection, options.scope)
 
 
 def rematch(connection: StripeConnection, subset: Subset) -> set[int]:
@@ -157,6 +158,7 @@ def rematch(connection: StripeConnection, subset: Subset) -> set[int]:
         cursor.execute(verdicts_sql(options, everybody=False) + match_sql.APPLY + match_sql.APPLIED, values)
         for pair in cursor.fetchall():
             touched |= {customer_id for customer_id in pair if customer_id is not None}
+        stakes.of_rows(connection, options.scope, values["ids"])
         cursor.execute(match_sql.GROUPS_OF, {**values, "touched": sorted(touched)})
         values["ids"] = [row_id for (row_id,) in cursor.fetchall()]
         cursor.execute(flags_sql(everybody=False) + match_sql.FLAGGED, values)

@@ -23,6 +23,7 @@ from integrations.models import BillingSummary, StripeConnection
 from integrations.stripe.rules.money import ONE, exact, to_cents
 from integrations.stripe.rules.subscriptions import COUNTING_STATUSES
 from integrations.stripe.sync.counts import JUDGED, SAVED
+from integrations.stripe.sync.kept import kept
 from integrations.stripe.sync.mrr_groups import (
     EXCHANGE_RATES,
     GROUPS,
@@ -35,6 +36,8 @@ from integrations.stripe.sync.mrr_groups import (
 from integrations.stripe.sync.scope_sql import Scope
 
 ZERO = Decimal(0)
+KEPT_AS = "mrr"
+"""What these figures are kept as."""
 
 MATCHED, UNMATCHED, SKIPPED = "matched", "unmatched", "skipped"
 FAILED = "failed"
@@ -165,6 +168,20 @@ class AddsUp:
         return [line for line in self.currencies if line.without_rate]
 
 
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What the mirror alone says of all this, and of what is on no customer of ours: ``waiting`` and ``failed``."""
+
+    places: Sequence[Place]
+    customers: int
+    in_two_places: int
+    statuses: Sequence[StatusLine]
+    currencies: Sequence[CurrencyLine]
+    differences: Sequence[Difference]
+    waiting: Decimal
+    failed: Decimal
+
+
 def total(figures: Iterable[Figures]) -> Figures:
     """Figures added up."""
     parts = list(figures)
@@ -222,8 +239,26 @@ ORDER BY 1, 3 DESC
 """
 
 
-def adds_up(connection: StripeConnection) -> AddsUp:
-    """Add the whole account up from today's mirror, in nine queries."""
+def adds_up(connection: StripeConnection, *, may_be_kept: bool = False) -> AddsUp:
+    """Add the whole account up, in nine queries; pages take what is kept of the mirror, and then it is two.
+
+    Our customers are asked every time: people change them without a word to the mirror.
+    """
+    found = kept(connection, KEPT_AS, mirrored, Mirrored) if may_be_kept else mirrored(connection)
+    matched = sum((each.figures.mrr for each in found.places if each.group == MATCHED), ZERO)
+    return AddsUp(
+        places=found.places,
+        customers=found.customers,
+        in_two_places=found.in_two_places,
+        statuses=found.statuses,
+        currencies=found.currencies,
+        differences=found.differences,
+        customer_list=_customer_list(connection, matched=matched, waiting=found.waiting, failed=found.failed),
+    )
+
+
+def mirrored(connection: StripeConnection) -> Mirrored:
+    """Add up today's mirror, every subscription of it."""
     scope = Scope.of(connection)
     values = {"connection": connection.pk, **scope.parameters}
     judged = _rows(SAVED + JUDGED.format(scope=scope.sql) + PLACED, values)
@@ -231,16 +266,15 @@ def adds_up(connection: StripeConnection) -> AddsUp:
     places = [Place(row[0], row[1], Figures(row[2], int(row[3]), row[4])) for row in judged]
     places.append(Place(OUTSIDE_SCOPE, "", Figures(outside[0], int(outside[1]), outside[2])))
     places.sort(key=lambda each: (PLACES.index(each.group), -each.figures.mrr, each.reason))
-    matched = sum((each.figures.mrr for each in places if each.group == MATCHED), ZERO)
-    waiting, failed = sum((row[6] for row in judged), ZERO), sum((row[7] for row in judged), ZERO)
-    return AddsUp(
+    return Mirrored(
         places=places,
         customers=sum(row[5] for row in judged),
         in_two_places=outside[3],
         statuses=_statuses(connection),
         currencies=_currencies(values),
         differences=_differences(connection),
-        customer_list=_customer_list(connection, matched=matched, waiting=waiting, failed=failed),
+        waiting=sum((row[6] for row in judged), ZERO),
+        failed=sum((row[7] for row in judged), ZERO),
     )
 
 

@@ -60,6 +60,8 @@ class Preview:
     creates: WouldBe | None
 
 
+KEPT_AS = "scope"
+
 FIGURES = """
 WITH subscriptions AS MATERIALIZED (
     SELECT live, mrr, product_ids, lookup_keys FROM integrations_stripesubscription WHERE connection_id = %s
@@ -118,7 +120,7 @@ def choices(connection: StripeConnection) -> ScopeChoices:
     known = catalog(connection)
     saved = Scope(products=list(known["chosen_product"]), lookup_keys=list(known["chosen_lookup_key"]))
     names, known_keys = known["product"], set(known["lookup_key"])
-    found = kept(connection, "scope", figures, Figures)
+    found = kept(connection, KEPT_AS, figures, Figures)
     products, keys = found.get("product", {}), found.get("lookup_key", {})
     subscriptions, mrr = found["all"][""]
     without_key, in_two = found["without_lookup_key"][""][0], found["in_two_products"][""][0]

@@ -100,7 +100,7 @@ def matched(request: HttpRequest, connection: StripeConnection) -> Listing:
     """Matched Stripe customers, those of the largest customers first."""
     # Of the environment they all are; said here, so that they can be walked through in the order of its index.
     rows = _live(connection, MatchState.MATCHED).filter(customer__environment=connection.environment)
-    rows = rows.select_related("customer").annotate(customer_mrr=F("customer__mrr"))
+    rows = rows.select_related("customer").annotate(customer_mrr=F("customer__mrr"), mrr=mrr_in_scope(connection))
     return _listing(request, connection, rows, reasons.MATCHED, BY_CUSTOMER)
 
 
@@ -116,7 +116,7 @@ def skipped(request: HttpRequest, connection: StripeConnection, *, may_decide: b
 
 def waiting(request: HttpRequest, connection: StripeConnection, kind: Kind, *, may_decide: bool) -> Listing:
     """One of the two lists that people link from, with suggestions where they may."""
-    everyone = _live(connection, kind.state)
+    everyone = _live(connection, kind.state).annotate(mrr=F("stake"))
     if not may_decide:
         return _listing(request, connection, everyone, kind.reasons, BY_STAKE)
     number = everybody(request.GET, connection, kind).order_by().values("connection").annotate(number=Count("pk"))
@@ -144,8 +144,13 @@ def everybody(asked: QueryDict, connection: StripeConnection, kind: Kind) -> Que
     return _narrow(_live(connection, kind.state), _filters(asked, kind.reasons))
 
 
+def most_at_stake(connection: StripeConnection, asked: QueryDict, kind: Kind) -> Any:
+    """Everybody the filter finds with their ``mrr``, in the order of the list."""
+    return everybody(asked, connection, kind).annotate(mrr=F("stake")).order_by("-stake", "stripe_id")
+
+
 def by_stake(connection: StripeConnection, rows: QuerySet[StripeCustomer]) -> Any:
-    """These rows with their ``mrr``, the most first."""
+    """These rows, matched or not, with their ``mrr``, the most first: for a few of them."""
     return rows.annotate(mrr=mrr_in_scope(connection)).order_by("-mrr", "stripe_id")
 
 
@@ -161,8 +166,7 @@ def _listing(
     keys: tuple[Key, ...],
 ) -> Listing:
     filters = _filters(request.GET, known_reasons)
-    figures = {"mrr": mrr_in_scope(connection), "receipts": converted_receipts(connection)}
-    annotated: Any = _narrow(rows, filters).annotate(**figures)
+    annotated: Any = _narrow(rows, filters).annotate(receipts=converted_receipts(connection))
     shown: Page[Any] = page(annotated, keys, size=PAGE_SIZE, **cursors(request))
     return Listing(
         rows=[

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from integrations.models import Mode, StripeConnection
 from integrations.permissions import CONNECT, READ_LOG
-from integrations.stripe.sync.counts import Counts, count
+from integrations.stripe.sync.counts import KEPT_AS, Counts, count
 from integrations.stripe.sync.kept import kept
 
 
@@ -70,5 +70,5 @@ def counts_of(request: HttpRequest, connection: StripeConnection) -> Counts:
     """The counts of today's mirror, looked up once a request: page and sidebar show the same ones."""
     known: dict[str, Counts] = request.__dict__.setdefault("_stripe_counts", {})
     if connection.mode not in known:
-        known[connection.mode] = kept(connection, "counts", count, Counts)
+        known[connection.mode] = kept(connection, KEPT_AS, count, Counts)
     return known[connection.mode]

@@ -82,7 +82,7 @@ def skipped_csv(request: HttpRequest, mode: str) -> HttpResponseBase:
 
 
 def _csv(request: HttpRequest, connection: StripeConnection, kind: lists.Kind) -> HttpResponseBase:
-    found = lists.by_stake(connection, lists.everybody(request.GET, connection, kind))
+    found = lists.most_at_stake(connection, request.GET, kind)
     return stream(f"{kind.name}-{connection.mode}.csv", COLUMNS, csv_rows(connection, found))
 
 

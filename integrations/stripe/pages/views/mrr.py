@@ -25,7 +25,7 @@ def mrr(request: HttpRequest, mode: str) -> HttpResponse:
     form = StripeFigureForm(request.GET if "stripe" in request.GET else None)
     stripe_shows = form.cleaned_data["stripe"] if form.is_valid() else None
     context = {
-        "page": present(connection, adds_up(connection), stripe_shows=stripe_shows),
+        "page": present(connection, adds_up(connection, may_be_kept=True), stripe_shows=stripe_shows),
         "form": form,
         "freshness": freshness_of(connection),
         "may_add_rates": request.user.has_perm("integrations.add_exchangerate"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import factory
 from django.utils import timezone
@@ -30,6 +31,7 @@ from integrations.models import (
     SyncRun,
 )
 from integrations.stripe.api.permissions import PERMISSIONS
+from integrations.stripe.sync import stakes
 from tests.factories import CustomerFactory
 
 
@@ -182,6 +184,12 @@ class StripeSubscriptionFactory(factory.django.DjangoModelFactory[StripeSubscrip
 
     class Params:
         changes = factory.LazyFunction(dict)
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **kwargs: Any) -> StripeSubscription:
+        row = super()._create(model_class, *args, **kwargs)
+        stakes.of_stripe_ids(row.connection, [row.customer_id])  # the list its Stripe customer may be on
+        return row
 
 
 def subscription_item(currency: str) -> dict[str, object]:

@@ -67,6 +67,7 @@ def test_test_mode_leads_to_the_test_side_of_the_dashboard(admin: Client) -> Non
 
 
 def test_at_stake_is_what_is_in_scope(admin: Client, connection: StripeConnection) -> None:
+    ScopeFilter.objects.create(connection=connection, kind="product", value="prod_growth")
     row = worth(connection, 480)
     StripeSubscriptionFactory(
         connection=connection,
@@ -75,7 +76,6 @@ def test_at_stake_is_what_is_in_scope(admin: Client, connection: StripeConnectio
         product_ids=["prod_other"],
         lookup_keys=[],
     )
-    ScopeFilter.objects.create(connection=connection, kind="product", value="prod_growth")
     assert '<td role="cell" class="figure q-figure">$480</td>' in page(admin, "unmatched")
 
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from integrations.models import KeptFigures, StripeConnection
-from integrations.stripe.sync import derive, kept
-from tests.integrations.stripe.pages.factories import ConnectionFactory
+from integrations.stripe.sync import counts, derive, housekeeping, kept, mrr, scope
+from tests.factories import AdminFactory
+from tests.integrations.stripe.pages.factories import (
+    ConnectionFactory,
+    StripeCustomerFactory,
+    StripeSubscriptionFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -67,3 +74,59 @@ def test_figures_taken_while_something_was_written_count_as_old(
 
     assert kept.kept(StripeConnection.objects.get(pk=connection.pk), "figure", slow, int) == 2
     assert shown(connection, 3) == 3
+
+
+# --- the worker takes them ----------------------------------------------------------------------------------------
+
+
+def unasked(_connection: StripeConnection) -> int:
+    raise AssertionError("a page added up what the worker had taken")
+
+
+def test_a_page_finds_what_the_worker_has_taken(connection: StripeConnection) -> None:
+    kept.renew(connection, "figure", lambda _connection: 6)
+    kept.renew(connection, "figure", lambda _connection: 7)
+
+    assert kept.kept(StripeConnection.objects.get(pk=connection.pk), "figure", unasked, int) == 7
+
+
+def test_the_worker_takes_nothing_again_that_nobody_moved(connection: StripeConnection) -> None:
+    kept.renew(connection, "figure", lambda _connection: 6)
+    kept.renew(connection, "figure", lambda _connection: 7)
+    kept.renew(connection, "figure", unasked)
+    with derive.lock(connection):
+        pass
+    kept.renew(connection, "figure", lambda _connection: 8)
+
+    assert kept.kept(StripeConnection.objects.get(pk=connection.pk), "figure", unasked, int) == 8
+
+
+@pytest.mark.parametrize("name", ["integration", "mrr"])
+def test_after_two_minutes_no_page_adds_up(
+    client: Client, connection: StripeConnection, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    client.force_login(AdminFactory())
+    StripeSubscriptionFactory(connection=connection, customer_id=StripeCustomerFactory(connection=connection).stripe_id)
+    address = reverse(f"stripe:{name}", args=["live"])
+    before = client.get(address).context
+    housekeeping.clock()
+    housekeeping.clock()
+    for module, function in ((counts, "counted"), (mrr, "mirrored"), (scope, "figures")):
+        monkeypatch.setattr(module, function, unasked)
+
+    after = client.get(address).context
+    assert after["page" if name == "mrr" else "counts"] == before["page" if name == "mrr" else "counts"]
+
+
+def test_of_a_small_mirror_the_worker_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "WORTH_KEEPING_SECONDS", 3600.0)
+    ConnectionFactory()
+    housekeeping.clock()
+    assert not KeptFigures.objects.exists()
+
+
+def test_the_figures_of_an_account_that_was_never_read_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "WORTH_KEEPING_SECONDS", 0.0)
+    ConnectionFactory(fresh=True)
+    housekeeping.clock()
+    assert not KeptFigures.objects.exists()
