@@ -8,7 +8,7 @@ worker takes them anew each minute where something was written (``sync.page_figu
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import TypeVar
 
@@ -72,11 +72,17 @@ def keep(connection: StripeConnection, name: str, found: object, row: KeptFigure
     Without a row nobody could say meanwhile that something was written: then the next ones are kept.
     """
     if row is None:
-        KeptFigures.objects.bulk_create([KeptFigures(connection=connection, name=name)], ignore_conflicts=True)
+        begin(connection, [name])
         return
     KeptFigures.objects.filter(pk=row.pk).update(
         taken_mark=row.mark, taken_at=timezone.now(), figures=msgspec.to_builtins(found)
     )
+
+
+def begin(connection: StripeConnection, names: Iterable[str]) -> None:
+    """Have what is written from now on noticed for these figures, so that the next ones taken can be kept."""
+    rows = [KeptFigures(connection=connection, name=name) for name in names]
+    KeptFigures.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def age(connection: StripeConnection) -> None:

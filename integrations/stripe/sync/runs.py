@@ -7,6 +7,7 @@ queues the next one. The foreground command works the same slices without the qu
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import closing
 
@@ -43,6 +44,7 @@ from integrations.stripe.sync import (
     kept,
     lease,
     notices,
+    page_figures,
     rates,
     tokens,
 )
@@ -271,7 +273,9 @@ def finish_complete(work: Work) -> None:
 def finish(held: Lease, state: str, *, requests: int = 0, error_code: str = "", error_detail: str = "") -> None:
     """Write the last state of a run with its counts; raises LeaseLostError when it is no longer ours."""
     run = held.run
+    began = time.perf_counter()
     found = counts.count(run.connection)
+    counting_took = time.perf_counter() - began
     warnings = SyncIssue.objects.filter(
         connection=run.connection, severity=Severity.WARNING, state=IssueState.OPEN
     ).count()
@@ -291,5 +295,6 @@ def finish(held: Lease, state: str, *, requests: int = 0, error_code: str = "", 
             raise LeaseLostError
         SeenId.objects.filter(run=run).delete()
         kept.forget(run.connection)
+    page_figures.renew_after(run.connection, counting_took)
     if dirty.due(run.connection).exists():  # what arrived meanwhile, or was left to this run
         inbox_lease.wake(run.connection_id)

@@ -10,12 +10,14 @@ from django.urls import reverse
 
 from integrations.models import KeptFigures, StripeConnection
 from integrations.stripe.sync import counts, derive, housekeeping, kept, mrr, scope
+from sandbox.testing import Running
 from tests.factories import AdminFactory
 from tests.integrations.stripe.pages.factories import (
     ConnectionFactory,
     StripeCustomerFactory,
     StripeSubscriptionFactory,
 )
+from tests.integrations.stripe.sync.syncing import connect, sync
 
 pytestmark = pytest.mark.django_db
 
@@ -116,6 +118,19 @@ def test_after_two_minutes_no_page_adds_up(
 
     after = client.get(address).context
     assert after["page" if name == "mrr" else "counts"] == before["page" if name == "mrr" else "counts"]
+
+
+@pytest.mark.parametrize("name", ["integration", "mrr"])
+def test_behind_a_run_no_page_adds_up(
+    client: Client, stripe: Running, crm: None, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(kept, "WORTH_KEEPING_SECONDS", 0.0)
+    sync(connect(stripe))
+    for module, function in ((counts, "counted"), (mrr, "mirrored"), (scope, "figures")):
+        monkeypatch.setattr(module, function, unasked)
+    client.force_login(AdminFactory())
+
+    assert client.get(reverse(f"stripe:{name}", args=["live"])).status_code == 200
 
 
 def test_of_a_small_mirror_the_worker_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
