@@ -12,7 +12,8 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from django.core import signing
-from django.db.models import Model, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 
 Row = TypeVar("Row", bound=Model)
 _SALT = "customers.keyset"
@@ -75,6 +76,8 @@ def merged(
 
 def _beyond(keys: Sequence[Key], values: Sequence[Any]) -> Q:
     """Rows that come after ``values``: beyond in the first key, or equal there and beyond in the next, and so on."""
+    if len({key.descending for key in keys}) == 1:
+        return _beyond_one_way(keys, values)
     beyond, equal = Q(), Q()
     for key, value in zip(keys, values, strict=True):
         lookup = "lt" if key.descending else "gt"
@@ -82,6 +85,12 @@ def _beyond(keys: Sequence[Key], values: Sequence[Any]) -> Q:
         equal &= Q(**{key.name: value})
     first = keys[0]
     return beyond & Q(**{f"{first.name}__{'lte' if first.descending else 'gte'}": values[0]})
+
+
+def _beyond_one_way(keys: Sequence[Key], values: Sequence[Any]) -> Q:
+    """The same as a comparison of rows: an index starts right behind the cursor, however many share its first key."""
+    comparison = TupleLessThan if keys[0].descending else TupleGreaterThan
+    return Q(comparison(Tuple(*(F(key.name) for key in keys)), tuple(values)))
 
 
 def cursor_of(row: Model, keys: Sequence[Key]) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Case, Count, DecimalField, F, IntegerField, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models import Count, DecimalField, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Concat, Lower
 from django.utils import timezone
 
 from customers.keyset import Key
 from customers.models import Activity, BillingFlag, Customer, MrrPoint, PaymentStatus, Status
-from customers.models.customer import CustomerQuerySet, name_words
+from customers.models.customer import FAR_AHEAD, LONG_AGO, CustomerQuerySet, name_words, payment_rank, since_or
 from customers.panels import registry
 from customers.search import found_by
 
@@ -30,7 +30,6 @@ _STATUSES: dict[str, tuple[str, ...]] = {
     "archived": (Status.ARCHIVED,),
     "all": tuple(Status.values),
 }
-_LONG_AGO, _FAR_AHEAD = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 SORTS = ("name", "plan", "mrr", "payment", "since", "owner")
 DEFAULT_SORT, RISK_SORT = "-mrr", "-risk"
@@ -72,7 +71,7 @@ def _flagged(found: CustomerQuerySet, environment: str, chosen: dict[str, Any]) 
         if chosen.get(name)
     ]
     if flags:
-        found = found.filter(billing_flags__contains=flags)
+        found = found.exclude(billing_flags=[]).filter(billing_flags__contains=flags)
     if chosen.get("stale"):
         stale = registry.stale(environment)
         found = found.none() if stale is None else found.filter(stale)
@@ -115,27 +114,19 @@ def annotated(found: CustomerQuerySet, sort: str, *, since: datetime | None = No
     """Add what the sort needs and what a row shows of the owner."""
     found = found.select_related("owner")
     if since is not None:
-        return found.annotate(severity=severity(), mrr_before=_mrr_before(since), lost=F("mrr_before") - F("mrr"))
+        return found.annotate(severity=payment_rank(), mrr_before=_mrr_before(since), lost=F("mrr_before") - F("mrr"))
     name = sort.removeprefix("-")
     if name == "name":
         return found.annotate(name_key=Lower("name"))
     if name == "payment":
-        return found.annotate(severity=severity())
+        return found.annotate(severity=payment_rank())
     if name == "since":
-        last = _LONG_AGO if sort.startswith("-") else _FAR_AHEAD
-        return found.annotate(since_key=Coalesce("billing_started_at", Value(last)))
+        return found.annotate(since_key=since_or(LONG_AGO if sort.startswith("-") else FAR_AHEAD))
     if name == "owner":
         return found.annotate(
             owner_key=Lower(Coalesce(Concat("owner__first_name", "owner__last_name", "owner__username"), Value("")))
         )
     return found
-
-
-def severity() -> Case:
-    """Payment statuses from worst to best: failing 0, past due 1, paid 2, none 3."""
-    order = (PaymentStatus.FAILING, PaymentStatus.PAST_DUE, PaymentStatus.PAID)
-    ranks = [When(payment_status=status, then=Value(rank)) for rank, status in enumerate(order)]
-    return Case(*ranks, default=Value(3), output_field=IntegerField())
 
 
 def _mrr_before(since: datetime) -> Coalesce:

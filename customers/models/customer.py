@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models.functions import Lower, Reverse
+from django.db.models.functions import Coalesce, Lower, Reverse
 from django.urls import reverse
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
@@ -64,6 +65,21 @@ def name_words() -> SearchVector:
     """The words of a name, as the index holds them: punctuation that would glue words together becomes a blank."""
     apart = models.Func(models.F("name"), models.Value("./@_-"), models.Value("     "), function="translate")
     return SearchVector(apart, config="simple")
+
+
+def payment_rank() -> models.Case:
+    """Payment statuses from worst to best: failing 0, past due 1, paid 2, none 3."""
+    order = (PaymentStatus.FAILING, PaymentStatus.PAST_DUE, PaymentStatus.PAID)
+    ranks = [models.When(payment_status=status, then=models.Value(rank)) for rank, status in enumerate(order)]
+    return models.Case(*ranks, default=models.Value(3), output_field=models.IntegerField())
+
+
+LONG_AGO, FAR_AHEAD = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
+
+def since_or(never: datetime) -> Coalesce:
+    """When billing began, and ``never`` for whom it did not: LONG_AGO or FAR_AHEAD, as the indexes have them."""
+    return Coalesce("billing_started_at", models.Value(never, output_field=models.DateTimeField()))
 
 
 class CustomerQuerySet(models.QuerySet["Customer"]):
@@ -139,6 +155,10 @@ class Customer(models.Model):
             models.Index(fields=["environment", "mrr", "id"], name="customer_mrr"),
             models.Index("environment", Lower("name"), "id", name="customer_name"),
             models.Index(fields=["environment", "plan_label", "id"], name="customer_plan"),
+            models.Index("environment", payment_rank(), "id", name="customer_payment"),
+            # Those never billed come last in both directions, so that one index cannot be read both ways.
+            models.Index("environment", since_or(FAR_AHEAD), "id", name="customer_since"),
+            models.Index("environment", since_or(LONG_AGO), "id", name="customer_since_latest"),
             GinIndex(name_words(), name="customer_words"),
             models.Index(
                 fields=["next_change_at"], name="customer_next_change", condition=models.Q(next_change_at__isnull=False)
@@ -155,7 +175,10 @@ class Customer(models.Model):
                 condition=models.Q(mrr_at_risk__isnull=True) & ~models.Q(billing_source=""),
             ),
             models.Index(fields=["stripe_customer_id"], name="customer_stripe_id"),
-            GinIndex(fields=["billing_flags"], name="customer_flags"),
+            # Few are flagged: they are found, in the usual order, without the rest.
+            models.Index(
+                fields=["environment", "mrr", "id"], name="customer_flagged", condition=~models.Q(billing_flags=[])
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=~models.Q(name=""), name="customer_has_name"),
