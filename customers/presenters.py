@@ -18,6 +18,8 @@ from customers.panels import Header, ListBadges, Note
 from customers.selectors import Shared
 from customers.stored_words import translated
 
+_PAYMENT_LABELS = dict(PaymentStatus.choices)  # a model's own look-up copies the choices every time
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -34,6 +36,7 @@ class Row:
     older_open: str
     mrr_before: Decimal | None
     risk: str
+    payment: str
 
     @property
     def quiet(self) -> bool:
@@ -63,6 +66,7 @@ def _row(customer: Customer, known: ListBadges | None, shared: Shared | None) ->
         older_open=_flag(flags, BillingFlag.OLDER_INVOICE_OPEN, badges.older_open, str(_("An older invoice is open"))),
         mrr_before=before if before != customer.mrr else None,
         risk=risk_text(customer),
+        payment=str(_PAYMENT_LABELS.get(customer.payment_status, customer.payment_status)),
     )
 
 

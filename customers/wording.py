@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
 
 from django.utils import dateformat, timezone
 from django.utils.formats import get_format
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
 
 SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -173,7 +174,14 @@ def tenure(start: datetime, *, now: datetime | None = None) -> str:
 
 
 def _format(moment: datetime, pattern: str) -> str:
-    return dateformat.format(timezone.localtime(moment), pattern)
+    here = timezone.localtime(moment)
+    return _written(here, here.tzname(), pattern, get_language())
+
+
+@lru_cache(maxsize=4096)  # a list asks for the same few months and days again and again
+def _written(here: datetime, _zone: str | None, pattern: str, _language: str | None) -> str:
+    """The zone and the language keep apart what is equal as a moment and written otherwise."""
+    return dateformat.format(here, pattern)
 
 
 def _same_year(moment: datetime, now: datetime | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -67,6 +68,13 @@ def shape(status: str) -> SafeString:
         '<svg class="badge__shape" viewBox="0 0 10 10" aria-hidden="true">{}</svg>',
         mark_safe(_SHAPES.get(status, _DASH)),  # noqa: S308 (a constant of this module)
     )
+
+
+@lru_cache(maxsize=1024)  # a list shows the same few in every row
+def badge(status: str, label: SafeString, title: SafeString) -> SafeString:
+    """The shape of a status with its word, both texts escaped; ``title`` may be empty."""
+    titled = format_html(' title="{}"', title) if title else ""
+    return format_html('<span class="badge" data-status="{}"{}>{}{}</span>', status, titled, shape(status), label)
 
 
 def sort_arrow(direction: str) -> SafeString:

@@ -13,7 +13,7 @@ from django.forms import BoundField
 from django.http import HttpRequest
 from django.template.context import Context
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 
 from customers import stored_words, wording
@@ -158,10 +158,10 @@ register.simple_tag(drawings.sort_arrow)
 register.simple_tag(drawings.bar_chart)
 
 
-@register.inclusion_tag("components/badge.html")
-def badge(status: str, label: str, title: str = "") -> dict[str, str]:
+@register.simple_tag
+def badge(status: str, label: str, title: str = "") -> SafeString:
     """A shape and a word."""
-    return {"status": status, "label": label, "title": title}
+    return drawings.badge(status, conditional_escape(label), conditional_escape(title))
 
 
 @register.inclusion_tag("components/field.html")
