@@ -25,7 +25,7 @@ demo-reset: setup ## delete the demo's data
 	@$(PYTHON) manage.py demo --reset
 
 test: setup ## the whole suite on a real PostgreSQL (ARGS="-k name")
-	@$(PYTHON) -m pytest -n auto $(ARGS)
+	@$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
 
 coverage: setup ## the rules about money and paying: every branch of them has a test
 	@$(PYTHON) -m pytest -q tests/integrations/stripe/rules --cov=integrations.stripe.rules --cov-branch --cov-fail-under=100

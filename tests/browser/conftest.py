@@ -87,6 +87,7 @@ def _alone_with_the_database(django_db_setup: None, django_db_blocker: DjangoDbB
     Behind each connection that the browser or the sandbox keeps open to the web server is one to the database.
     """
     yield
+    connection.close()  # a test may have cut it
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
