@@ -16,9 +16,10 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import conditional_escape, format_html
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -30,7 +31,6 @@ from integrations.permissions import DECIDE
 from integrations.stripe.sync import groups
 from integrations.stripe.sync.counts import count
 from integrations.stripe.sync.match import SEVERAL_CUSTOMERS
-from pivotal import drawings
 
 CENT = Decimal("0.01")
 NAMED = 4
@@ -261,7 +261,7 @@ class AmbiguousGroupAdmin(ReadOnlyAdmin):
 
 
 def _badge(status: str, label: str, more: str) -> SafeString:
-    badge = drawings.badge(status, conditional_escape(label), conditional_escape(""))
+    badge = render_to_string("components/badge.html", {"status": status, "label": label})
     return format_html('{}<span class="table__sub">{}</span>', badge, more)
 
 
