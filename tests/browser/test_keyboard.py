@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -45,6 +47,7 @@ def test_a_customer_is_found_opened_and_changed(visit: Visit) -> None:
     page = visit("/customers/?whose=all", AdminFactory())
     page.keyboard.press("/")
     page.keyboard.type("acme")
+    expect(page).to_have_url(re.compile("q=acme"))  # the last letter's list is there, no other takes its place
     expect(page.get_by_role("link", name="Zephyr")).to_have_count(0)
     expect(page.get_by_label("Search", exact=True)).to_be_focused()
     tab_to(page, "Acme One")

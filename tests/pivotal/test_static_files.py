@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management import call_command
+from django.core.signals import request_finished
+from django.db import close_old_connections
 from django.http import HttpResponse
 from django.test import RequestFactory
 from whitenoise.middleware import WhiteNoiseMiddleware
@@ -30,7 +32,11 @@ def asked(served: WhiteNoiseMiddleware, address: str, **headers: str) -> tuple[i
     """The status and the headers that a request gets."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     response: Any = served(RequestFactory().get(address, headers=names))
-    response.close()
+    request_finished.disconnect(close_old_connections)  # as Django's own test client does
+    try:
+        response.close()
+    finally:
+        request_finished.connect(close_old_connections)
     return response.status_code, response.headers
 
 
