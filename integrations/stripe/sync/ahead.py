@@ -45,7 +45,7 @@ class Ahead:
     def compute(self) -> int:
         """Compute the next subscriptions in the order they were stored; returns how many, at least one."""
         work, cursors = self.work, self.work.checkpoint["cursors"]
-        with derive.lock(work.connection):
+        with work.fenced(), derive.lock(work.connection):
             mirrored = StripeSubscription.objects.filter(connection=work.connection, pk__gt=cursors.get("ahead", 0))
             rows = list(mirrored.order_by("pk").values_list("pk", "customer_id")[:AT_ONCE])
             if rows:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from integrations.models import RunKind, StripeConnection, StripeCustomer
+from integrations.models import RunKind, StripeConnection, StripeCustomer, StripeSubscription
 from integrations.stripe.sync import ahead, contributions, disconnecting, phases, walking, work
+from integrations.stripe.sync.lease import LeaseLostError
 from sandbox.testing import Running
 from tests.integrations.stripe.sync.conftest import PAGED
-from tests.integrations.stripe.sync.syncing import billing, connect, crm_rows, import_crm, mirror, sync
+from tests.integrations.stripe.sync.syncing import billing, connect, crm_rows, import_crm, mirror, start, sync
+from tests.integrations.stripe.sync.test_lease import claimed, end_lease
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +74,21 @@ def test_the_figures_are_those_of_a_run_that_computes_at_its_end(
 
     assert (billing(), mirror(connection)) == (found, rows)
     assert any(mrr for _plan, mrr, *_rest in found.values())
+
+
+def test_what_a_slice_that_lost_the_lease_computes_is_undone(paged: Running) -> None:
+    connection = connect(paged)
+    sync(connection)
+    StripeSubscription.objects.update(computed_from="", plan="as it was")
+    run = start(connection)
+    slice_of_it = work.Work(claimed(run))
+    end_lease(run)
+    claimed(run)
+
+    with pytest.raises(LeaseLostError):
+        ahead.Ahead(slice_of_it, None).compute()
+    slice_of_it.close()
+    assert not StripeSubscription.objects.exclude(plan="as it was").exists()
 
 
 def test_a_preview_computes_while_it_walks_and_a_run_with_history_at_its_end(
