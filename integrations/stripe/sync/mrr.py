@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
@@ -136,8 +136,12 @@ class CustomerList:
 
 
 @dataclass(frozen=True, slots=True)
-class AddsUp:
-    """The whole account. ``in_two_places`` Stripe customers have subscriptions in and outside the scope."""
+class Mirrored:
+    """What the mirror alone says of the whole account.
+
+    ``in_two_places`` Stripe customers have subscriptions in and outside the scope; ``waiting`` and ``failed`` are on
+    matched ones that are on no customer of ours.
+    """
 
     places: Sequence[Place]
     customers: int
@@ -145,7 +149,8 @@ class AddsUp:
     statuses: Sequence[StatusLine]
     currencies: Sequence[CurrencyLine]
     differences: Sequence[Difference]
-    customer_list: CustomerList
+    waiting: Decimal
+    failed: Decimal
 
     @property
     def all(self) -> Figures:
@@ -169,17 +174,10 @@ class AddsUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Mirrored:
-    """What the mirror alone says of all this, and of what is on no customer of ours: ``waiting`` and ``failed``."""
+class AddsUp(Mirrored):
+    """The same, and the customer list beside it."""
 
-    places: Sequence[Place]
-    customers: int
-    in_two_places: int
-    statuses: Sequence[StatusLine]
-    currencies: Sequence[CurrencyLine]
-    differences: Sequence[Difference]
-    waiting: Decimal
-    failed: Decimal
+    customer_list: CustomerList
 
 
 def total(figures: Iterable[Figures]) -> Figures:
@@ -246,15 +244,8 @@ def adds_up(connection: StripeConnection, *, may_be_kept: bool = False) -> AddsU
     """
     found = kept(connection, KEPT_AS, mirrored, Mirrored) if may_be_kept else mirrored(connection)
     matched = sum((each.figures.mrr for each in found.places if each.group == MATCHED), ZERO)
-    return AddsUp(
-        places=found.places,
-        customers=found.customers,
-        in_two_places=found.in_two_places,
-        statuses=found.statuses,
-        currencies=found.currencies,
-        differences=found.differences,
-        customer_list=_customer_list(connection, matched=matched, waiting=found.waiting, failed=found.failed),
-    )
+    listed_beside = _customer_list(connection, matched=matched, waiting=found.waiting, failed=found.failed)
+    return AddsUp(**{each.name: getattr(found, each.name) for each in fields(found)}, customer_list=listed_beside)
 
 
 def mirrored(connection: StripeConnection) -> Mirrored:
