@@ -21,11 +21,10 @@ from typing import Any
 
 import psutil
 from django.conf import settings
-from django.db import connection as database_connection
 from django_q.models import OrmQ
 
 from bench.incremental import SECRET, signed
-from bench.measure import cpu_of, percentile
+from bench.measure import cpu_of, percentile, server_process
 from bench.place import ROOT
 from integrations.models import Mode, StripeConnection, StripeEvent
 from integrations.stripe.sync import connections
@@ -43,9 +42,10 @@ def deliveries(number: int = DELIVERIES, senders: int = SENDERS) -> dict[str, An
     connection.save(update_fields=["webhook_secret"])
     forget(connection)
     bodies = [signed(f"sub_flood_{each}", f"cus_flood_{each}", f"evt_flood_{each}") for each in range(number)]
+    postgres = server_process()
     with server() as (port, web):
         sender = Flood(port, bodies)
-        web_before, database_before = cpu_of_all(web.children()), cpu_of_all(backends())
+        web_before, database_before = cpu_of_all(web.children()), cpu_of(postgres) or 0.0
         began = time.perf_counter()
         threads = [Thread(target=sender.send) for _ in range(senders)]
         for thread in threads:
@@ -54,7 +54,7 @@ def deliveries(number: int = DELIVERIES, senders: int = SENDERS) -> dict[str, An
             thread.join()
         wall = time.perf_counter() - began
         web_cpu = cpu_of_all(web.children()) - web_before
-        database_cpu = cpu_of_all(backends()) - database_before
+        database_cpu = (cpu_of(postgres) or 0.0) - database_before
     kept = StripeEvent.objects.filter(connection=connection, event_id__startswith="evt_flood_").count()
     figures = {
         "sent": number,
@@ -71,14 +71,6 @@ def deliveries(number: int = DELIVERIES, senders: int = SENDERS) -> dict[str, An
     if not number == sender.accepted == kept:
         raise RuntimeError(f"deliveries were lost: {figures}")
     return figures
-
-
-def backends() -> list[psutil.Process]:
-    """The database's processes that serve somebody, where they are this machine's."""
-    with database_connection.cursor() as cursor:
-        cursor.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")
-        pids = [pid for (pid,) in cursor.fetchall()]
-    return [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
 
 
 def cpu_of_all(processes: Iterable[psutil.Process]) -> float:

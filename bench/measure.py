@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 from django.db import connection
+from django.db.backends.signals import connection_created
 
 
 @dataclass(slots=True)
 class Cost:
     """Seconds of wall clock and CPU, and the number of statements sent; ``by_kind`` counts them by their first words.
 
-    ``database_cpu`` is that of the one backend this process talks to, None where the database is another machine's.
+    ``database_cpu`` is that of all the server's processes, None where the database is another machine's.
     """
 
     wall: float = 0.0
@@ -32,17 +33,32 @@ class Cost:
 def measured() -> Iterator[Cost]:
     """Fill in the cost of the block once it ends."""
     cost = Cost()
-    backend = backend_process()
-    before = cpu_of(backend)
+    server = server_process()
+    before = cpu_of(server)
     began, busy = time.perf_counter(), time.process_time()
-    with ExitStack() as stack:
-        stack.enter_context(connection.execute_wrapper(counting(cost)))
+    with counted_everywhere(counting(cost)):
         yield cost
     cost.wall = time.perf_counter() - began
     cost.cpu = time.process_time() - busy
     if before is not None:
-        after = cpu_of(backend)
+        after = cpu_of(server)
         cost.database_cpu = None if after is None else after - before
+
+
+@contextmanager
+def counted_everywhere(wrapper: Callable[..., Any]) -> Iterator[None]:
+    """Wrap every statement of this thread's connection, and of those that other threads open meanwhile."""
+
+    def opened(connection: Any, **_rest: Any) -> None:
+        if wrapper not in connection.execute_wrappers:
+            connection.execute_wrappers.append(wrapper)
+
+    connection_created.connect(opened)
+    try:
+        with connection.execute_wrapper(wrapper):
+            yield
+    finally:
+        connection_created.disconnect(opened)
 
 
 def counting(cost: Cost) -> Callable[..., Any]:
@@ -61,27 +77,31 @@ def counting(cost: Cost) -> Callable[..., Any]:
     return wrapper
 
 
-def backend_process() -> psutil.Process | None:
-    """The database's process that serves this one, if it runs on this machine."""
+def server_process() -> psutil.Process | None:
+    """The database's process that all others are children of, if it runs on this machine."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         pid = cursor.fetchone()[0]
     try:
         process = psutil.Process(pid)
-        return process if "postgres" in process.name() else None
+        return process.parent() if "postgres" in process.name() else None
     except psutil.Error:
         return None
 
 
-def cpu_of(process: psutil.Process | None) -> float | None:
-    """Seconds of CPU a process has used; None when it is gone or not ours to look at."""
+def cpu_of(server: psutil.Process | None) -> float | None:
+    """Seconds of CPU a server and its children have used, those that ended too; None when it is not ours to look at."""
     try:
-        if process is None:
+        if server is None:
             return None
-        times = process.cpu_times()
+        own = server.cpu_times()
+        used = own.user + own.system + own.children_user + own.children_system
+        for child in server.children():
+            times = child.cpu_times()
+            used += times.user + times.system
     except psutil.Error:
         return None
-    return float(times.user + times.system)
+    return float(used)
 
 
 def peak_memory_mb() -> float:

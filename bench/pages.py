@@ -16,7 +16,7 @@ from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bench.measure import backend_process, cpu_of, percentile
+from bench.measure import cpu_of, percentile, server_process
 from customers.keyset import cursor_of
 from customers.listing import Listing
 from customers.models import Customer
@@ -114,14 +114,14 @@ def look(client: Client, path: str) -> int:
 def measure(client: Client, name: str, path: str, rounds: int) -> dict[str, Any]:
     """The time of several looks, the first one among them, and then the queries of one more."""
     times, busy = [], []
-    backend = backend_process()
-    before = cpu_of(backend)
+    server = server_process()
+    before = cpu_of(server)
     for _round in range(rounds):
         began, cpu = time.perf_counter(), time.process_time()
         look(client, path)
         times.append((time.perf_counter() - began) * 1000)
         busy.append((time.process_time() - cpu) * 1000)
-    after = cpu_of(backend)
+    after = cpu_of(server)
     with CaptureQueriesContext(database) as queries:
         status = look(client, path)
     number = len(queries.captured_queries)

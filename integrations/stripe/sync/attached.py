@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,7 +37,8 @@ SELECT s.stripe_id, s.customer_id, s.status, s.start_date, s.mrr, s.plan, s.plan
        s.data->>'collection_method',
        CASE WHEN s.data->>'cancel_at' IS NOT NULL OR s.data->>'cancel_at_period_end' = 'true' THEN s.data::text END
 FROM integrations_stripesubscription s
-WHERE s.connection_id = %(connection)s AND s.customer_id = ANY(%(stripe_ids)s) AND {scope}
+WHERE s.connection_id = %(connection)s
+  AND s.customer_id = ANY(ARRAY(SELECT jsonb_array_elements_text(%(stripe_ids)s::jsonb))) AND {scope}
 """
 
 
@@ -90,7 +92,7 @@ class AttachedReader:
         owner: dict[str, int] = {}
         rows = StripeCustomer.objects.filter(
             connection=self.connection,
-            customer_id__any=customer_ids,
+            customer_id__any=set(customer_ids),
             customer__environment=self.connection.environment,
             match_state=MatchState.MATCHED,
         )
@@ -123,7 +125,7 @@ class AttachedReader:
         with database.cursor() as cursor:
             cursor.execute(
                 SUBSCRIPTIONS.format(scope=self.scope.sql),
-                {"connection": self.connection.pk, "stripe_ids": list(owner), **self.scope.parameters},
+                {"connection": self.connection.pk, "stripe_ids": json.dumps(list(owner)), **self.scope.parameters},
             )
             for row in cursor.fetchall():
                 stripe_id, customer, status, start, mrr, plan, label, problems, next_change_at, collection, ending = row
@@ -147,7 +149,7 @@ class AttachedReader:
         if not owner:
             return {}
         rows = (
-            StripeInvoice.objects.filter(connection=self.connection, customer_id__any=list(owner))
+            StripeInvoice.objects.filter(connection=self.connection, customer_id__any=owner.keys())
             .annotate(text=Cast(F("data"), TextField()))
             .values_list("customer_id", "text")
         )
@@ -162,12 +164,12 @@ class AttachedReader:
             for each in group
             if each.payment and each.payment.payment_intent_id
         }
-        intents = StripePaymentIntent.objects.filter(connection=self.connection, stripe_id__any=list(wanted))
+        intents = StripePaymentIntent.objects.filter(connection=self.connection, stripe_id__any=wanted)
         return dict(intents.values_list("stripe_id", "status")) if wanted else {}
 
     def _payments(self, invoice_ids: list[str]) -> dict[str, list[InvoicePayment]]:
         payments: dict[str, list[InvoicePayment]] = defaultdict(list)
-        rows = StripeInvoicePayment.objects.filter(connection=self.connection, invoice_id__any=invoice_ids)
+        rows = StripeInvoicePayment.objects.filter(connection=self.connection, invoice_id__any=set(invoice_ids))
         for invoice_id, data in rows.values_list("invoice_id", "data"):
             payments[invoice_id].append(msgspec.convert(data, InvoicePayment, strict=False))
         return payments

@@ -88,14 +88,14 @@ class CatalogCache:
         self, model: type[StripePrice] | type[StripeCoupon], ids: Iterable[str], kind: type[T], found: dict[str, T]
     ) -> None:
         for new in self._unasked(model, ids):
-            rows = model._default_manager.filter(connection=self.connection, stripe_id__any=new)
+            rows = model._default_manager.filter(connection=self.connection, stripe_id__any=set(new))
             for stripe_id, text in rows.annotate(text=Cast(F("data"), TextField())).values_list("stripe_id", "text"):
                 found[stripe_id] = msgspec.json.decode(text, type=kind, strict=False)
                 self._digests[model, stripe_id] = sha256(text.encode()).hexdigest()
 
     def _load_names(self, ids: Iterable[str]) -> None:
         for new in self._unasked(StripeProduct, ids):
-            rows = StripeProduct.objects.filter(connection=self.connection, stripe_id__any=new)
+            rows = StripeProduct.objects.filter(connection=self.connection, stripe_id__any=set(new))
             self.product_names |= {
                 stripe_id: name or "" for stripe_id, name in rows.values_list("stripe_id", "data__name")
             }

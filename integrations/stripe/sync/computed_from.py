@@ -21,21 +21,23 @@ from integrations.stripe.rules.money import Rate
 encode = msgspec.json.Encoder().encode
 
 
-def fingerprint(
-    subscription: str,
-    customer_discount: Discount | None,
-    catalog: list[object],
-    has_all_products: bool,
-    rate: Rate | None,
-) -> str:
-    """The hash of one contribution's sources.
+COMPUTED_FROM = "encode(sha256(convert_to({basis} || {data}::text, 'UTF8')), 'hex')"
+"""What :func:`fingerprint` returns, as PostgreSQL says it of a subscription it is given to store."""
 
-    ``subscription`` is the stored text, ``catalog`` what :meth:`CatalogCache.said` says. US dollars are worth 1
-    whatever day the rates are of, so that new rates leave them alone.
+
+def basis(customer_discount: Discount | None, catalog: list[object], has_all_products: bool, rate: Rate | None) -> str:
+    """The hash of one contribution's sources beside the subscription itself.
+
+    ``catalog`` is what :meth:`CatalogCache.said` says. US dollars are worth 1 whatever day the rates are of, so that
+    new rates leave them alone.
     """
     converted = None if rate is None or rate.source == "usd" else (rate.usd_per_unit, rate.date, rate.source)
-    found = [rules_version(), subscription, customer_discount, catalog, has_all_products, converted]
-    return sha256(encode(found)).hexdigest()
+    return sha256(encode([rules_version(), customer_discount, catalog, has_all_products, converted])).hexdigest()
+
+
+def fingerprint(basis: str, subscription: str) -> str:
+    """The hash of all of one contribution's sources; ``subscription`` is the stored text."""
+    return sha256((basis + subscription).encode()).hexdigest()
 
 
 @cache
@@ -52,4 +54,5 @@ def sources() -> list[Path]:
     here = Path(__file__).parent
     rules = sorted(Path(mrr.__file__).parent.glob("*.py"))
     decoded = [Path(objects.__file__), Path(fields.__file__)]
-    return [*rules, *decoded, here / "catalog.py", here / "contributions.py", Path(__file__)]
+    gathering = [here / f"{name}.py" for name in ("carried", "catalog", "contributions", "store")]
+    return [*rules, *decoded, *gathering, Path(__file__)]

@@ -7,7 +7,7 @@ function of what it is computed from, so one whose ``computed_from`` still says 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -25,7 +25,7 @@ from integrations.stripe.rules.plan import Plan, plan
 from integrations.stripe.sync import stakes
 from integrations.stripe.sync.binding import binding_cursor
 from integrations.stripe.sync.catalog import CatalogCache, References
-from integrations.stripe.sync.computed_from import fingerprint
+from integrations.stripe.sync.computed_from import basis, fingerprint
 
 UPDATE = """
 UPDATE integrations_stripesubscription AS t
@@ -84,14 +84,12 @@ class Contributions:
         ids = sorted(stripe_customer_ids)
         discounts = self._customer_discounts(ids)
         stored = self._stored(ids)
-        references = [References.of(each.subscription, discounts.get(each.subscription.customer_id)) for each in stored]
-        catalog = self.catalog.load(references)
+        catalog, bases = self._bases([each.subscription for each in stored], discounts)
         rows = []
-        for each, refers in zip(stored, references, strict=True):
-            discount = discounts.get(each.subscription.customer_id)
-            computed_from = self._computed_from(each, discount, refers, catalog)
+        for each, rest in zip(stored, bases, strict=True):
+            computed_from = fingerprint(rest, each.text)
             if computed_from != each.computed_from or each.is_due(self.now):
-                rows.append(self._row(each.subscription, discount, catalog, computed_from))
+                rows.append({**self._row(each.subscription, discounts, catalog), "computed_from": computed_from})
         if not rows:
             return []
         before = self._receipts([row["stripe_id"] for row in rows])
@@ -103,36 +101,54 @@ class Contributions:
 
     def _stored(self, ids: list[str]) -> list[Stored]:
         rows = (
-            StripeSubscription.objects.filter(connection=self.connection, customer_id__any=ids)
+            StripeSubscription.objects.filter(connection=self.connection, customer_id__any=set(ids))
             .annotate(text=Cast(F("data"), TextField()))
             .values_list("text", "computed_from", "next_change_at")
         )
         return [Stored(text, decode_subscription(text), known, until) for text, known, until in rows]
 
-    def _computed_from(
-        self, stored: Stored, discount: Discount | None, references: References, catalog: Catalog
-    ) -> str:
-        rate = self.rates.get(stored.subscription.currency)
-        return fingerprint(stored.text, discount, self.catalog.said(references), catalog.has_all_products, rate)
+    def rows_of(
+        self, subscriptions: Sequence[Subscription], discounts: Mapping[str, Discount]
+    ) -> Iterator[dict[str, Any]]:
+        """What is stored of the contributions of subscriptions that are not in the mirror yet.
 
-    def _row(
-        self, subscription: Subscription, discount: Discount | None, catalog: Catalog, computed_from: str
-    ) -> dict[str, Any]:
+        ``discounts`` are the customers' own, by customer. What they were computed from beside the subscription itself
+        is in ``basis``.
+        """
+        catalog, bases = self._bases(subscriptions, discounts)
+        for subscription, rest in zip(subscriptions, bases, strict=True):
+            yield {**self._row(subscription, discounts, catalog), "basis": rest}
+
+    def _bases(
+        self, subscriptions: Iterable[Subscription], discounts: Mapping[str, Discount]
+    ) -> tuple[Catalog, list[str]]:
+        """The catalog these subscriptions refer to, and of each what it is computed from beside itself."""
+        asked = [(each, discounts.get(each.customer_id)) for each in subscriptions]
+        references = [References.of(subscription, discount) for subscription, discount in asked]
+        catalog = self.catalog.load(references)
+        bases = []
+        for (subscription, discount), refers in zip(asked, references, strict=True):
+            said, rate = self.catalog.said(refers), self.rates.get(subscription.currency)
+            bases.append(basis(discount, said, catalog.has_all_products, rate))
+        return catalog, bases
+
+    def _row(self, subscription: Subscription, discounts: Mapping[str, Discount], catalog: Catalog) -> dict[str, Any]:
+        discount = discounts.get(subscription.customer_id)
         found = contribution(subscription, customer_discount=discount, catalog=catalog, rates=self.rates, now=self.now)
         named = plan(subscription, prices=catalog.prices, product_names=catalog.product_names)
-        return to_row(subscription.id, found, named, computed_from)
+        return to_row(subscription.id, found, named)
 
     def _receipts(self, stripe_ids: list[str]) -> dict[str, Any]:
         """The receipts that are about to be replaced, of those that have one."""
         rows = StripeSubscription.objects.filter(
-            connection=self.connection, stripe_id__any=stripe_ids, receipt__isnull=False
+            connection=self.connection, stripe_id__any=set(stripe_ids), receipt__isnull=False
         ).annotate(text=Cast(F("receipt"), TextField()))
         return {stripe_id: decode_any(text) for stripe_id, text in rows.values_list("stripe_id", "text")}
 
     def _customer_discounts(self, ids: list[str]) -> dict[str, Discount]:
         """The customers' own discounts, of the few that have one."""
         rows = StripeCustomer.objects.filter(
-            connection=self.connection, stripe_id__any=ids, data__discount__isnull=False
+            connection=self.connection, stripe_id__any=set(ids), data__discount__isnull=False
         ).values_list("stripe_id", "data")
         found = {}
         for stripe_id, data in rows:
@@ -142,7 +158,7 @@ class Contributions:
         return found
 
 
-def to_row(stripe_id: str, found: Contribution, named: Plan, computed_from: str) -> dict[str, Any]:
+def to_row(stripe_id: str, found: Contribution, named: Plan) -> dict[str, Any]:
     """What is stored of one contribution."""
     return {
         "stripe_id": stripe_id,
@@ -152,5 +168,4 @@ def to_row(stripe_id: str, found: Contribution, named: Plan, computed_from: str)
         "plan": named.value,
         "plan_label": named.label,
         "next_change_at": found.next_change_at,
-        "computed_from": computed_from,
     }

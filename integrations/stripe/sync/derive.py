@@ -46,6 +46,15 @@ def lock(connection: StripeConnection) -> Iterator[None]:
         kept.age(connection)
 
 
+def lock_with_others(connection: StripeConnection) -> None:
+    """Keep everybody out of the derived rows, in the caller's transaction, but who takes this same lock.
+
+    Who does writes rows that none of the others touch, and at the end says so (``kept.age``) in its turn.
+    """
+    with database.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK_SPACE, connection.pk])
+
+
 def rematch(
     connection: StripeConnection,
     *,
@@ -138,19 +147,14 @@ def next_customers(connection: StripeConnection, *, after: int) -> list[int]:
     return sorted(number for (number,) in shown[:most].union(owners[:most], written[:most]))[:most]
 
 
-def attached_chunk(connection: StripeConnection, *, after: int, rates: Rates, now: datetime) -> int | None:
-    """Contributions and roll-up of the next Pivotal customers behind ``after``; the last id, None at the end.
+def roll_up_moved(connection: StripeConnection, ids: list[int], *, rates: Rates, now: datetime) -> None:
+    """Contributions and roll-up of these Pivotal customers, for a run; the caller holds a lock.
 
     Those about whom nothing was written since a run last rolled them up are left as they are.
     """
-    with lock(connection):
-        ids = next_customers(connection, after=after)
-        if not ids:
-            return None
-        changes = Contributions(connection, rates=rates, now=now).compute(on_customers(connection, ids))
-        rollup = Rollup(connection, now=now, remembers=True)
-        rollup.roll_up(moved(connection, rollup.scope, ids, now=now), changes=changes, as_of=now)
-        return ids[-1]
+    changes = Contributions(connection, rates=rates, now=now).compute(on_customers(connection, ids))
+    rollup = Rollup(connection, now=now, remembers=True)
+    rollup.roll_up(moved(connection, rollup.scope, ids, now=now), changes=changes, as_of=now)
 
 
 def figures_chunk(
@@ -231,5 +235,5 @@ def converted_chunk(
 
 def on_customers(connection: StripeConnection, customer_ids: Iterable[int]) -> list[str]:
     """The Stripe customers that are on these Pivotal customers."""
-    rows = StripeCustomer.objects.filter(connection=connection, customer_id__any=list(customer_ids))
+    rows = StripeCustomer.objects.filter(connection=connection, customer_id__any=set(customer_ids))
     return list(rows.values_list("stripe_id", flat=True))

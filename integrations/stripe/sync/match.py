@@ -176,12 +176,13 @@ def classify(connection: StripeConnection, domains: Iterable[str] | None = None)
     """Bring ``personal`` in line with today's list, for these e-mail domains or for all."""
     overrides = PersonalDomain.objects.overrides()
     asked = PERSONAL_DOMAINS | overrides["added"] if domains is None else domains
-    personal = [domain for domain in asked if is_personal(domain, **overrides)]
+    personal = {domain for domain in asked if is_personal(domain, **overrides)}
     known = StripeCustomer.objects.filter(connection=connection).exclude(email_domain="")
     if domains is not None:
         known = known.filter(email_domain__in=list(domains))
     known.filter(personal=False, email_domain__any=personal).update(personal=True)
-    known.filter(personal=True).exclude(email_domain__any=personal).update(personal=False)
+    until_now = set(known.filter(personal=True).values_list("email_domain", flat=True).distinct())
+    known.filter(personal=True, email_domain__any=until_now - personal).update(personal=False)
 
 
 def attached_customers(connection: StripeConnection, stripe_ids: Iterable[str]) -> set[int]:

@@ -16,13 +16,14 @@ from django.db import transaction
 from integrations.errors import IntegrationError
 from integrations.stripe.api.permissions import PERMISSIONS, probe
 from integrations.stripe.sync import customers_from_stripe, derive, examined, match, prices, rates
-from integrations.stripe.sync.ahead import Ahead, is_worth_it
 from integrations.stripe.sync.beside import Beside
+from integrations.stripe.sync.carried import Carried, is_worth_it
 from integrations.stripe.sync.invoices import reread_invoices, settle
 from integrations.stripe.sync.paid_invoices import drop_paid_of_nobody, keep_newest_of_unsettled, skim_paid_invoices
 from integrations.stripe.sync.payments import drop_closed_payments, read_intents, read_payments
+from integrations.stripe.sync.rollup_chunks import roll_up
 from integrations.stripe.sync.unseen import read_unseen
-from integrations.stripe.sync.walking import Companion, walk
+from integrations.stripe.sync.walking import walk
 from integrations.stripe.sync.walks import (
     COUPONS,
     CUSTOMERS,
@@ -37,14 +38,20 @@ from integrations.stripe.sync.walks import (
 )
 from integrations.stripe.sync.work import Work
 
+# Tables with the columns that what follows joins or looks up by. To look at the others, JSON among them, takes several
+# times as long, and autovacuum does in its own time.
 SUBSCRIBED_TABLES = (
     "integrations_seenid",
-    "integrations_stripecustomer",
-    "integrations_stripesubscription",
-    "customers_customer",
+    "integrations_stripecustomer (id, connection_id, stripe_id, email_domain, email_address, personal, customer_id)",
+    "integrations_stripesubscription (connection_id, stripe_id, customer_id, status, live, created)",
+    "customers_customer (id, environment, domain, status)",
     "customers_customerdomain",
 )
-INVOICE_TABLES = ("integrations_stripeinvoice", "integrations_stripeinvoicepayment", "integrations_stripepaymentintent")
+INVOICE_TABLES = (
+    "integrations_stripeinvoice (connection_id, stripe_id, customer_id, status, created)",
+    "integrations_stripeinvoicepayment (connection_id, stripe_id, invoice_id)",
+    "integrations_stripepaymentintent (connection_id, stripe_id)",
+)
 LONGEST_STATEMENT_SECONDS = 600  # the lease over one statement that cannot renew it
 
 
@@ -98,10 +105,10 @@ def probe_again(work: Work) -> bool:
 def walk_subscriptions(work: Work) -> bool:
     """Walk the subscriptions, and beside them, on endpoints with rates of their own, what invoices there are.
 
-    A first run computes contributions meanwhile.
+    A first run computes contributions along with them.
     """
-    beside: Companion | None = Beside(work, SUBSCRIPTIONS.name) if reads_invoices(work) else None
-    return walk(work, SUBSCRIPTIONS, beside=Ahead(work, beside) if is_worth_it(work) else beside)
+    beside = Beside(work, SUBSCRIPTIONS.name) if reads_invoices(work) else None
+    return walk(work, SUBSCRIPTIONS, Carried(work) if is_worth_it(work) else None, beside)
 
 
 def page_paid_invoices(work: Work) -> bool:
@@ -133,23 +140,6 @@ def analyze(*tables: str) -> Callable[[Work], bool]:
         return True
 
     return run
-
-
-def derive_attached(work: Work) -> bool:
-    """Contributions and roll-up, customer by customer in chunks."""
-    used = rates.frozen(work.checkpoint)
-    cursors = work.checkpoint["cursors"]
-    while True:
-        with transaction.atomic():
-            reached = derive.attached_chunk(
-                work.connection, after=cursors.get("roll_up", 0), rates=used, now=work.began
-            )
-            if reached is None:
-                return True
-            cursors["roll_up"] = reached
-            work.commit("roll_up")
-        if work.is_over:
-            return False
 
 
 def derive_figures(work: Work) -> bool:
@@ -241,7 +231,7 @@ PHASES: tuple[Phase, ...] = (
     Phase("paid_invoices", "Reading paid invoices", page_paid_invoices, reads_invoices),
     Phase("settle", "Reading invoices of single customers", settle, reads_invoices),
     Phase("match", "Matching customers", match_all, always),
-    Phase("roll_up", "Writing billing fields", derive_attached, writes_customers),
+    Phase("roll_up", "Writing billing fields", roll_up, writes_customers),
     Phase("figures", "Adding up the rest", derive_figures, always),
 )
 

@@ -120,7 +120,7 @@ class Rollup:
         refresh moves the customers' ``billing_as_of``; a run, which says itself when it looked, writes it only along
         with something else.
         """
-        if not (wanted := sorted(customer_ids)):
+        if not (wanted := set(customer_ids)):
             return {}
         locked = list(
             Customer.objects.select_for_update()
@@ -128,7 +128,7 @@ class Rollup:
             .order_by("pk")
             .values("id", "environment", *WRITTEN)
         )
-        known = BillingSummary.objects.filter(pk__any=[customer["id"] for customer in locked])
+        known = BillingSummary.objects.filter(pk__any={customer["id"] for customer in locked})
         summaries = {summary["customer_id"]: summary for summary in known.values("customer_id", *SUMMARY)}
         mine = [customer for customer in locked if self._is_mine(customer, summaries.get(customer["id"]))]
         numbers = [customer["id"] for customer in mine]
@@ -270,5 +270,5 @@ def save_summaries(summaries: Iterable[Row], known: Mapping[int, Row]) -> None:
 
 def having_history(customer_ids: Iterable[int]) -> set[int]:
     """Those of these customers that have a point of MRR already."""
-    points = MrrPoint.objects.filter(customer_id__any=list(customer_ids))
+    points = MrrPoint.objects.filter(customer_id__any=set(customer_ids))
     return set(points.values_list("customer_id", flat=True).distinct())

@@ -14,18 +14,24 @@ import msgspec
 from django.db import DataError, connection, transaction
 
 from integrations.stripe.sync.binding import binding_cursor
+from integrations.stripe.sync.computed_from import COMPUTED_FROM
 from integrations.stripe.sync.rows import Batch, Problem, Row
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A mirror table: its columns with their types, and which of them an update writes."""
+    """A mirror table: its columns with their types, and which of them an update writes.
+
+    ``defaults`` are what a new row has in further columns, as expressions over a row and what it may have ``carried``
+    along.
+    """
 
     name: str
     object_type: str
     columns: tuple[tuple[str, str], ...]
     updates: tuple[str, ...] | None = None
     defaults: tuple[tuple[str, str], ...] = ()
+    carried: tuple[tuple[str, str], ...] = ()
 
     @property
     def updated(self) -> tuple[str, ...]:
@@ -101,7 +107,24 @@ TABLES: dict[str, Table] = {
             ("lookup_keys", LIST),
             ("latest_invoice_id", TEXT),
         ),
-        defaults=(("mrr", "0"), ("problems", "'{}'"), ("plan", "''"), ("plan_label", "''")),
+        defaults=(
+            ("mrr", "coalesce(r.mrr, 0)"),
+            ("receipt", "r.receipt"),
+            ("problems", "coalesce(r.problems, '{}')"),
+            ("plan", "coalesce(r.plan, '')"),
+            ("plan_label", "coalesce(r.plan_label, '')"),
+            ("next_change_at", "r.next_change_at"),
+            ("computed_from", f"coalesce({COMPUTED_FROM.format(basis='r.basis', data='r.data')}, '')"),
+        ),
+        carried=(
+            ("mrr", "numeric"),
+            ("receipt", "jsonb"),
+            ("problems", LIST),
+            ("plan", TEXT),
+            ("plan_label", TEXT),
+            ("next_change_at", TIME),
+            ("basis", TEXT),
+        ),
     ),
 }
 
@@ -120,7 +143,7 @@ def statement(table: Table, *, refresh: bool) -> str:
         else f" AND ({', '.join(f't.{c}' for c in compared)}) IS DISTINCT FROM"
         f" ({', '.join(f'EXCLUDED.{c}' for c in compared)})"
     )
-    record = ", ".join(f"{name} {kind}" for name, kind in (*table.columns, *FIXED))
+    record = ", ".join(f"{name} {kind}" for name, kind in (*table.columns, *table.carried, *FIXED))
     return (
         f"INSERT INTO {table.name} AS t"  # noqa: S608 - names come from the table above, never from outside
         f" (connection_id, stripe_id, data, observed_at{''.join(f', {c}' for c in (*columns, *defaults))})"

@@ -26,12 +26,15 @@ from integrations.stripe.sync.scope_sql import Scope
 
 # One row a customer. The summary is left out, since it is where the hash is kept and nothing but a roll-up writes it.
 VERSIONS = """
-WITH mine AS (
-    SELECT c.id, c.ctid AS place, c.xmin AS written FROM customers_customer c WHERE c.id = ANY(%(ids)s::bigint[])
+WITH asked AS (
+    SELECT jsonb_array_elements_text(%(ids)s::jsonb)::bigint AS id
+), mine AS (
+    SELECT c.id, c.ctid AS place, c.xmin AS written
+    FROM customers_customer c WHERE c.id = ANY(ARRAY(SELECT id FROM asked))
 ), theirs AS (
     SELECT sc.customer_id AS owner, sc.stripe_id, sc.ctid AS place, sc.xmin AS written
     FROM integrations_stripecustomer sc
-    WHERE sc.connection_id = %(connection)s AND sc.customer_id = ANY(%(ids)s::bigint[])
+    WHERE sc.connection_id = %(connection)s AND sc.customer_id = ANY(ARRAY(SELECT id FROM asked))
 ), invoices AS (
     SELECT theirs.owner, i.stripe_id, i.ctid AS place, i.xmin AS written
     FROM theirs JOIN integrations_stripeinvoice i
@@ -72,7 +75,7 @@ def known_of(connection: StripeConnection, customer_ids: Collection[int], *, now
     """What those of these customers were computed from that the clock has not moved since and whose history began."""
     is_waiting = Q(customer__next_change_at__isnull=True) | Q(customer__next_change_at__gt=now)
     has_history = Exists(MrrPoint.objects.filter(customer=OuterRef("customer")))
-    rows = BillingSummary.objects.filter(is_waiting, has_history, connection=connection, pk__any=list(customer_ids))
+    rows = BillingSummary.objects.filter(is_waiting, has_history, connection=connection, pk__any=set(customer_ids))
     return dict(rows.exclude(computed_from="").values_list("customer_id", "computed_from"))
 
 
@@ -86,7 +89,8 @@ def versions(connection: StripeConnection, scope: Scope, customer_ids: Collectio
 def values(connection: StripeConnection, scope: Scope, customer_ids: Collection[int]) -> dict[str, Any]:
     """What the statements refer to."""
     basis = msgspec.json.encode([code_version(), connection.pk, connection.environment, scope.parameters])
-    return {"ids": list(customer_ids), "connection": connection.pk, "basis": basis.decode()}
+    ids = msgspec.json.encode(list(customer_ids))
+    return {"ids": ids.decode(), "connection": connection.pk, "basis": basis.decode()}
 
 
 @cache

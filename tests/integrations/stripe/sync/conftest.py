@@ -27,6 +27,13 @@ def demo_bench() -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
+def rules_bench() -> Iterator[Running]:
+    """The sandbox behind `rules`."""
+    with running("rules") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
 def paged_bench() -> Iterator[Running]:
     """The sandbox behind `paged`."""
     with running("bulk", subscriptions=PAGED) as started:
@@ -51,6 +58,13 @@ def empty_bench() -> Iterator[Running]:
 def stripe(demo_bench: Running, settings: Settings) -> Iterator[Running]:
     """The demo account, which shows every kind of header; this process calls it."""
     with as_after_a_start(demo_bench, settings) as bench:
+        yield bench
+
+
+@pytest.fixture
+def rules(rules_bench: Running, settings: Settings) -> Iterator[Running]:
+    """An account with a customer for every rule; this process calls it."""
+    with as_after_a_start(rules_bench, settings) as bench:
         yield bench
 
 

@@ -15,9 +15,11 @@ def derive_all(connection: StripeConnection, *, now: datetime | None = None) -> 
     moment, current = now or timezone.now(), rates.load()
     with derive.lock(connection):
         match.rematch_all(connection)
-    cursor: int | None = 0
-    while cursor is not None:
-        cursor = derive.attached_chunk(connection, after=cursor, rates=current, now=moment)
+    reached = 0
+    with derive.lock(connection):
+        while ids := derive.next_customers(connection, after=reached):
+            derive.roll_up_moved(connection, ids, rates=current, now=moment)
+            reached = ids[-1]
     rest: str | None = ""
     while rest is not None:
         rest = derive.figures_chunk(connection, after=rest, rates=current, now=moment, attached_too=False)
