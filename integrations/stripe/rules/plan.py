@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -86,6 +87,7 @@ def _product_name(price: Price, product_names: Mapping[str, str]) -> str:
     return product_names.get(price.product_id) or expanded
 
 
+@lru_cache(maxsize=1024)
 def _words(lookup_key: str) -> str:
     """Drop one trailing interval word and turn the rest into words; a key that is nothing else stays."""
     stem = _SEPARATORS.sub(" ", _TRAILING_INTERVAL.sub("", lookup_key)).strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import lru_cache
 
 from integrations.stripe.rules.money import EXACT, minor_units
 
@@ -27,6 +28,7 @@ _MONTHS = [
 _DIVISIONS = {"month": ("÷ {}", 1), "year": ("÷ {}", 12), "week": ("× 52/{}", 12), "day": ("× 365/{}", 12)}
 
 
+@lru_cache(maxsize=4096)  # accounts have few prices
 def money(amount: Decimal, currency: str) -> str:
     """Return an amount in major units as people write it: ``$1,250.00``, ``JPY 1,200``, ``€0.0035``."""
     places = len(str(minor_units(currency))) - 1

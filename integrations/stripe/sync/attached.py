@@ -10,15 +10,12 @@ from datetime import datetime
 from decimal import Decimal
 
 import msgspec
-from django.db import connection as database
 from django.db.models import F, TextField
 from django.db.models.functions import Cast
 
 from integrations.models import (
-    MatchState,
     Standing,
     StripeConnection,
-    StripeCustomer,
     StripeInvoice,
     StripeInvoicePayment,
     StripePaymentIntent,
@@ -28,9 +25,18 @@ from integrations.stripe.rules.payment_status import LiveSubscription
 from integrations.stripe.rules.problems import NAMES_ONLY
 from integrations.stripe.rules.subscriptions import ends_at, is_live
 from integrations.stripe.rules.summary import AttachedCustomer, AttachedSubscription
+from integrations.stripe.sync.binding import reading_cursor
 from integrations.stripe.sync.contributions import decode_subscription
 from integrations.stripe.sync.match import WINNER_ENDED
 from integrations.stripe.sync.scope_sql import Scope
+
+CUSTOMERS = """
+SELECT sc.customer_id, sc.stripe_id, sc.created, sc.standing, sc.winner, sc.ambiguous_kind, sc.match_reason,
+       sc.observed_at
+FROM integrations_stripecustomer sc JOIN customers_customer c ON c.id = sc.customer_id
+WHERE sc.connection_id = %(connection)s AND sc.match_state = 'matched' AND c.environment = %(environment)s
+  AND sc.customer_id = ANY(ARRAY(SELECT jsonb_array_elements_text(%(customers)s::jsonb)::bigint))
+"""
 
 SUBSCRIPTIONS = """
 SELECT s.stripe_id, s.customer_id, s.status, s.start_date, s.mrr, s.plan, s.plan_label, s.problems, s.next_change_at,
@@ -90,25 +96,11 @@ class AttachedReader:
         """What is attached to each customer, or waits there for a decision; those with neither are left out."""
         found: dict[int, Attached] = defaultdict(Attached)
         owner: dict[str, int] = {}
-        rows = StripeCustomer.objects.filter(
-            connection=self.connection,
-            customer_id__any=set(customer_ids),
-            customer__environment=self.connection.environment,
-            match_state=MatchState.MATCHED,
-        )
-        columns = (
-            "customer_id",
-            "stripe_id",
-            "created",
-            "standing",
-            "winner",
-            "ambiguous_kind",
-            "match_reason",
-            "observed_at",
-        )
-        for number, stripe_id, created, standing, winner, kind, reason, observed_at in rows.values_list(*columns):
-            if number is None:
-                continue
+        with reading_cursor() as cursor:
+            values = {"connection": self.connection.pk, "environment": self.connection.environment}
+            cursor.execute(CUSTOMERS, {**values, "customers": json.dumps(customer_ids)})
+            rows = cursor.fetchall()
+        for number, stripe_id, created, standing, winner, kind, reason, observed_at in rows:
             attached = found[number]
             attached.undecided = attached.undecided or bool(kind)
             if reason == WINNER_ENDED:
@@ -122,7 +114,7 @@ class AttachedReader:
         return found
 
     def _add_subscriptions(self, found: dict[int, Attached], owner: Mapping[str, int]) -> None:
-        with database.cursor() as cursor:
+        with reading_cursor() as cursor:
             cursor.execute(
                 SUBSCRIPTIONS.format(scope=self.scope.sql),
                 {"connection": self.connection.pk, "stripe_ids": json.dumps(list(owner)), **self.scope.parameters},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeVar
@@ -22,9 +22,9 @@ T = TypeVar("T", Price, Coupon)
 class References:
     """What one subscription refers to in the catalog, itself or through its customer's discount; ids in order."""
 
-    prices: Sequence[str]
-    products: Sequence[str]
-    coupons: Sequence[str]
+    prices: tuple[str, ...]
+    products: tuple[str, ...]
+    coupons: tuple[str, ...]
 
     @classmethod
     def of(cls, subscription: Subscription, customer_discount: Discount | None) -> References:
@@ -35,7 +35,8 @@ class References:
             coupons |= coupon_ids(item.discounts)
         if customer_discount is not None:
             coupons |= coupon_ids([customer_discount])
-        return cls([item.price.id for item in items], [item.price.product_id for item in items], sorted(coupons))
+        prices = tuple([item.price.id for item in items])
+        return cls(prices, tuple([item.price.product_id for item in items]), tuple(sorted(coupons)))
 
 
 class CatalogCache:

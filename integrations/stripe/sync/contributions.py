@@ -78,6 +78,7 @@ class Contributions:
         self.rates = rates
         self.now = now
         self.catalog = CatalogCache(connection)
+        self._known_bases: dict[tuple[References, str, bool], str] = {}
 
     def compute(self, stripe_customer_ids: Iterable[str]) -> list[Change]:
         """Bring the subscriptions of these Stripe customers up to date; returns those whose receipt moved."""
@@ -128,8 +129,14 @@ class Contributions:
         catalog = self.catalog.load(references)
         bases = []
         for (subscription, discount), refers in zip(asked, references, strict=True):
-            said, rate = self.catalog.said(refers), self.rates.get(subscription.currency)
-            bases.append(basis(discount, said, catalog.has_all_products, rate))
+            key = (refers, subscription.currency, catalog.has_all_products)
+            known = self._known_bases.get(key) if discount is None else None
+            if known is None:
+                rate = self.rates.get(subscription.currency)
+                known = basis(discount, self.catalog.said(refers), catalog.has_all_products, rate)
+            if discount is None:
+                self._known_bases[key] = known  # most subscriptions refer to one of a few prices
+            bases.append(known)
         return catalog, bases
 
     def _row(self, subscription: Subscription, discounts: Mapping[str, Discount], catalog: Catalog) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from integrations.stripe.sync.lanes import AT_ONCE, Lanes, Split, Stored
 from integrations.stripe.sync.rows import Batch
 from integrations.stripe.sync.walks import Walk
 
-QUEUED_PAGES = 4
+QUEUED_PAGES = 12
 WAIT_SECONDS = 1.0
 
 

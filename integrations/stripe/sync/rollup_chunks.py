@@ -1,4 +1,4 @@
-"""A run's roll-up, in chunks of customers: two are worked out at a time, and they are committed in order.
+"""A run's roll-up, in chunks of customers: a few are worked out at a time, and they are committed in order.
 
 Half of a chunk is PostgreSQL's work and half is ours, so one alone keeps either waiting for the other. Chunks share no
 rows but the checkpoint, which each moves when those before it are committed; a slice that dies leaves a checkpoint that
@@ -18,7 +18,7 @@ from integrations.stripe.sync import derive, kept, rates
 from integrations.stripe.sync.threads import StoppedError
 from integrations.stripe.sync.work import Work
 
-AT_ONCE = 2
+AT_ONCE = 3
 NAME = "roll_up"
 
 
