@@ -22,7 +22,7 @@ from customers.listing import Listing
 from customers.models import Customer
 from customers.selectors import PAGE_SIZE
 
-ROUNDS = 15
+ROUNDS = 40
 STRIPE = "/admin/integrations/stripe/live/"
 
 

@@ -37,7 +37,7 @@ def syncs(rows: Sequence[Figures]) -> str:
     floors = {row["size"]: row for row in rows if row["what"].startswith("floor")}
     heads = (
         "subscriptions, run", "wall s", "CPU s", "database CPU s", "× floor CPU", "peak MB", "requests", "429",
-        "pages / least", "single reads", "rows written", "statements per 1,000",
+        "pages / least", "in doubt", "single reads", "rows written", "statements per 1,000",
     )  # fmt: skip
     return table(heads, [sync_cells(row, floors.get(row["size"])) for row in rows])
 
@@ -56,11 +56,12 @@ def sync_cells(row: Figures, floor: Figures | None) -> list[str]:
         f"{row['requests']:,}",
     ]
     if row is floor or "read" not in row:
-        return [*cells, "", "", "", "", ""]
+        return [*cells, "", "", "", "", "", ""]
     return [
         *cells,
         str(row["throttled"]),
         f"{row['subscription_pages']:,} / {row['least_pages']:,}",
+        f"{row['in_doubt']:,}",
         f"{row['own_reads']:,}",
         f"{row['rows_written']:,}",
         f"{row['statements'] * 1000 / row['read']:.0f}",

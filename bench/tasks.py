@@ -81,6 +81,7 @@ def sync(kind: str = RunKind.FULL, profile: bool = False) -> dict[str, Any]:
         "statements": cost.statements,
         "paid_pages": paid_pages(run),
         "own_reads": run.own_reads,
+        "in_doubt": in_doubt(),
         "read": run.read,
         "rows_written": run.rows_written,
         "matched": run.matched,
@@ -95,6 +96,28 @@ def paid_pages(run: SyncRun) -> int:
         return 0
     since = min(lane["from"] or 0 for lane in lanes)
     return math.ceil(StripeInvoice.objects.filter(created__gte=moment(since)).count() / 100)
+
+
+IN_DOUBT = """
+SELECT count(*) FROM (SELECT DISTINCT connection_id, customer_id FROM integrations_stripesubscription) s
+LEFT JOIN LATERAL (
+    SELECT i.status FROM integrations_stripeinvoice i
+    WHERE i.connection_id = s.connection_id AND i.customer_id = s.customer_id AND i.status NOT IN ('draft', 'void')
+      AND (i.status <> 'paid' OR i.stripe_id IN (
+          SELECT l.latest_invoice_id FROM integrations_stripesubscription l
+          WHERE l.connection_id = s.connection_id AND l.customer_id = s.customer_id
+      ))
+    ORDER BY i.created DESC, i.stripe_id DESC LIMIT 1
+) AS newest ON true
+WHERE newest.status IS DISTINCT FROM 'paid'
+"""
+
+
+def in_doubt() -> int:
+    """How many customers each need a read of their own where paid invoices are not paged."""
+    with database.cursor() as cursor:
+        cursor.execute(IN_DOUBT)
+        return int(cursor.fetchone()[0])
 
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
