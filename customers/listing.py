@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from customers import forms, permissions, selectors
+from customers import forms, permissions, selectors, totals
 from customers.filter_choices import choices_in
 from customers.keyset import Key
 from customers.models import Environment, SavedView
@@ -121,6 +121,12 @@ class Listing:
     def since(self) -> datetime | None:
         """The moment the filter on changes looks back to."""
         return selectors.since_of(self.chosen["changed"]) if self.worst_first else None
+
+    def totals(self) -> totals.Totals:
+        """The sums over what was found."""
+        if self.is_mine:
+            return totals.totals(self.found)
+        return totals.of_list(self.found, self.environment, self.chosen)
 
     def keys(self) -> list[Key]:
         """The sort keys."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, DecimalField, F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Concat, Lower
 from django.utils import timezone
 
@@ -42,12 +41,11 @@ def filtered(customers: CustomerQuerySet, environment: str, chosen: dict[str, An
     Churned and archived ones are hidden unless asked for; a search finds churned ones too.
     """
     found = customers.in_environment(environment)
-    default_status = "with_churned" if chosen.get("q") else ""
-    found = found.filter(status__in=_STATUSES[chosen.get("status") or default_status])
+    found = found.filter(status__in=statuses_of(chosen))
     if text := chosen.get("q"):
         found = found.alias(words=name_words()).filter(found_by(text, environment))
     if pay := chosen.get("pay"):
-        found = found.filter(payment_status__in=LATE if pay == "late" else (pay,))
+        found = found.filter(payment_status__in=payment_statuses(pay))
     if plan := chosen.get("plan"):
         found = found.filter(plan_label="" if plan == "-" else plan)
     if owner := chosen.get("owner"):
@@ -57,6 +55,17 @@ def filtered(customers: CustomerQuerySet, environment: str, chosen: dict[str, An
     if chosen.get("risk"):
         found = found.exclude(at_risk_reason="")
     return _flagged(found, environment, chosen)
+
+
+def statuses_of(chosen: dict[str, Any]) -> tuple[str, ...]:
+    """The statuses that a list with these filters shows."""
+    default = "with_churned" if chosen.get("q") else ""
+    return _STATUSES[chosen.get("status") or default]
+
+
+def payment_statuses(pay: str) -> tuple[str, ...]:
+    """The payment statuses behind a choice of the filter."""
+    return LATE if pay == "late" else (pay,)
 
 
 def _flagged(found: CustomerQuerySet, environment: str, chosen: dict[str, Any]) -> CustomerQuerySet:
@@ -134,64 +143,6 @@ def _mrr_before(since: datetime) -> Coalesce:
     earlier = MrrPoint.objects.filter(customer=OuterRef("pk"), at__lt=since).order_by("-at", "-id")
     money = DecimalField(max_digits=18, decimal_places=2)
     return Coalesce(Subquery(earlier.values("mrr")[:1]), F("mrr"), output_field=money)
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Sums over everything the filters find. ``at_least`` when a figure in it is incomplete.
-
-    ``risk_unknown`` counts those of whom nobody has worked out yet what is at risk.
-    """
-
-    customers: int
-    mrr: Decimal
-    late_mrr: Decimal
-    paid: int
-    past_due: int
-    failing: int
-    without: int
-    incomplete: int
-    risk_mrr: Decimal
-    at_risk: int
-    risk_incomplete: int
-    risk_unknown: int
-
-    @property
-    def at_least(self) -> bool:
-        """Whether some customer's MRR leaves something out."""
-        return self.incomplete > 0
-
-    @property
-    def risk_at_least(self) -> bool:
-        """Whether more may be at risk than what is added up."""
-        return self.risk_incomplete + self.risk_unknown > 0
-
-
-def totals(found: CustomerQuerySet) -> Totals:
-    """Add up in one query."""
-    late, at_risk = Q(payment_status__in=LATE), ~Q(at_risk_reason="")
-    incomplete = Q(billing_flags__contains=[BillingFlag.INCOMPLETE])
-    sums = found.order_by().aggregate(
-        customers=Count("pk"),
-        mrr_sum=Coalesce(Sum("mrr"), Decimal(0)),  # an alias "mrr" would hide the column from the next line
-        late_mrr=Coalesce(Sum("mrr", filter=late), Decimal(0)),
-        paid=Count("pk", filter=Q(payment_status=PaymentStatus.PAID)),
-        past_due=Count("pk", filter=Q(payment_status=PaymentStatus.PAST_DUE)),
-        failing=Count("pk", filter=Q(payment_status=PaymentStatus.FAILING)),
-        without=Count("pk", filter=Q(payment_status=PaymentStatus.NONE)),
-        incomplete=Count("pk", filter=incomplete),
-        risk_mrr=Coalesce(Sum("mrr_at_risk", filter=at_risk), Decimal(0)),
-        at_risk=Count("pk", filter=at_risk),
-        risk_incomplete=Count("pk", filter=at_risk & incomplete),
-        risk_unknown=Count("pk", filter=NOT_WORKED_OUT),
-    )
-    return Totals(mrr=sums.pop("mrr_sum"), **sums)
-
-
-def risk_totals(environment: str) -> Totals:
-    """What is at risk in an environment, over the customers its list shows, without reading all the others."""
-    concerned = ~Q(at_risk_reason="") | NOT_WORKED_OUT
-    return totals(filtered(Customer.objects.all(), environment, {}).filter(concerned))
 
 
 _SHARING = """

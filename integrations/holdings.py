@@ -53,6 +53,7 @@ KEPT: dict[str, str] = {
     "AuditEntry": "for ever: append-only",
     "Customer": "until somebody deletes it",
     "CustomerDomain": CUSTOMER,
+    "CustomerTally": "folded each minute; sums and counts only",
     "Activity": f"{CUSTOMER}, or ACTIVITY_KEPT_DAYS",
     "MrrPoint": CUSTOMER,
     "PersonalDomain": "until somebody deletes it",

@@ -20,6 +20,9 @@ SCHEDULES: dict[str, dict[str, object]] = {
     # Mail to admins, and the daily mail to owners at 08:00.
     "notices": {"func": "integrations.stripe.tasks.mail_notices", "schedule_type": Schedule.MINUTES, "minutes": 1},
     "daily mail": {"func": "customers.tasks.send_daily_mails", "schedule_type": Schedule.MINUTES, "minutes": 1},
+    # The sums over all customers: folded into few rows, and once a day taken anew.
+    "fold tallies": {"func": "customers.tasks.fold_tallies", "schedule_type": Schedule.MINUTES, "minutes": 1},
+    "recount tallies": {"func": "customers.tasks.recount_tallies", "schedule_type": Schedule.DAILY, "minutes": None},
     # Old calls, events and log entries.
     "prune": {"func": "integrations.stripe.tasks.prune", "schedule_type": Schedule.DAILY, "minutes": None},
 }

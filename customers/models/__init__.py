@@ -6,6 +6,7 @@ from customers.models.digest import DailyMail
 from customers.models.domain import CustomerDomain, PersonalDomain
 from customers.models.mrr_point import MrrPoint
 from customers.models.saved_view import SavedView
+from customers.models.tally import CustomerTally
 
 __all__ = [
     "Activity",
@@ -13,6 +14,7 @@ __all__ = [
     "BillingFlag",
     "Customer",
     "CustomerDomain",
+    "CustomerTally",
     "DailyMail",
     "Environment",
     "MrrPoint",

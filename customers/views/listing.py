@@ -34,7 +34,7 @@ def customer_list(request: HttpRequest) -> HttpResponseBase:
         "listing": listing,
         "rows": rows,
         "saved_views": listing.saved_views(),
-        "totals": selectors.totals(listing.found),
+        "totals": listing.totals(),
         "environments": [
             (choice, listing.url(environment=choice.value), choice == listing.environment) for choice in Environment
         ],

@@ -10,7 +10,7 @@ from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from customers import selectors
+from customers import totals
 from customers.listing import url_of_environment
 from integrations.models import (
     Mode,
@@ -131,7 +131,7 @@ def _known(
     }
     if stage != Stage.SETUP and request.user.has_perm("customers.view_customer"):
         # The list it leads to is everybody's: Admins and Staff see all customers.
-        context["risk"] = selectors.risk_totals(connection.environment)
+        context["risk"] = totals.risk_totals(connection.environment)
         context["risk_url"] = url_of_environment(connection.environment, risk="on", whose="all")
     if stage == Stage.SETUP:
         previewed = any(run.kind == RunKind.PREVIEW and run.state in PREVIEWED for run in recent)

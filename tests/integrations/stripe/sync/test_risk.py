@@ -10,8 +10,8 @@ import pytest
 from django.db import connection as database
 from django.utils import timezone
 
-from customers import selectors
 from customers.models import Customer
+from customers.totals import risk_totals
 from integrations.models import StripeConnection, StripeCustomer
 from integrations.stripe.sync import derive, disconnecting
 from tests.factories import (
@@ -83,7 +83,7 @@ def test_a_failing_customer_is_at_risk_as_a_whole_and_counted_once(live: StripeC
 def test_with_nothing_attached_nothing_is_known(live: StripeConnection, acme: Customer) -> None:
     derive_all(live)
     assert risk(acme) == (None, "", None)
-    assert selectors.risk_totals("production").risk_unknown == 0
+    assert risk_totals("production").risk_unknown == 0
 
 
 def test_the_clock_rolls_up_thirty_days_before_the_end(live: StripeConnection, acme: Customer) -> None:
@@ -114,13 +114,13 @@ def test_customers_of_an_earlier_release_are_worked_out_by_the_clock_once(
     ending(billed(live), SOON)
     derive_all(live)
     Customer.objects.update(mrr_at_risk=None, at_risk_reason="", at_risk_at=None, next_change_at=None)
-    unknown = selectors.risk_totals("production")
+    unknown = risk_totals("production")
     assert (unknown.at_risk, unknown.risk_unknown, unknown.risk_at_least) == (0, 1, True)
 
     derive.clock_ticked(live)
 
     assert risk(acme) == (Decimal("100.00"), "ending", SOON)
-    known = selectors.risk_totals("production")
+    known = risk_totals("production")
     assert (known.risk_mrr, known.at_risk, known.risk_unknown) == (Decimal("100.00"), 1, 0)
     with database.cursor() as cursor:
         cursor.execute("SELECT xmin::text FROM customers_customer WHERE id = %s", [acme.pk])
@@ -148,13 +148,13 @@ def test_staging_is_never_mixed_in(live: StripeConnection, acme: Customer) -> No
     ending(billed(live), SOON)
     derive_all(live)
     derive_all(testing)
-    assert selectors.risk_totals("production").risk_mrr == Decimal("100.00")
-    assert selectors.risk_totals("staging").risk_mrr == Decimal("700.00")
+    assert risk_totals("production").risk_mrr == Decimal("100.00")
+    assert risk_totals("staging").risk_mrr == Decimal("700.00")
 
 
 def test_a_figure_that_is_incomplete_is_at_least(live: StripeConnection, acme: Customer) -> None:
     ending(billed(live), SOON, currency="ngn")
     derive_all(live)
     assert risk(acme) == (Decimal("0.00"), "ending", SOON)
-    totals = selectors.risk_totals("production")
+    totals = risk_totals("production")
     assert (totals.at_risk, totals.risk_at_least) == (1, True)
