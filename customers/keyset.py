@@ -4,7 +4,7 @@ twice when rows come and go in between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -48,21 +48,36 @@ def merged(
     querysets: Sequence[QuerySet[Any]], keys: Sequence[Key], *, size: int, after: str = "", before: str = ""
 ) -> Page[Any]:
     """Read a page of several tables in one order, in one query each; the keys together are unique across all."""
+
+    def read(directed: list[Key], cursor: list[Any] | None, number: int) -> list[Any]:
+        order = [f"-{key.name}" if key.descending else key.name for key in directed]
+        rows: list[Any] = []
+        for queryset in querysets:
+            found = queryset.order_by(*order)
+            if cursor is not None:
+                found = found.filter(_beyond(directed, cursor))
+            rows += found[:number]
+        if len(querysets) > 1:
+            for key in reversed(directed):  # a stable sort by the last key first is a sort by all of them
+                rows.sort(key=attrgetter(key.name), reverse=key.descending)
+        return rows
+
+    return read_page(read, keys, size=size, after=after, before=before)
+
+
+Reader = Callable[[list[Key], list[Any] | None, int], list[Any]]
+
+
+def read_page(read: Reader, keys: Sequence[Key], *, size: int, after: str, before: str) -> Page[Any]:
+    """A page of what ``read`` finds: rows in the order of the keys it is given, from behind the cursor's values on.
+
+    It is asked for one row more than there is room for, which tells whether another page follows.
+    """
     backwards = bool(before)
     cursor = _decode(before or after, keys)
     if cursor is None:
         backwards = False
-    directed = [Key(key.name, key.descending ^ backwards) for key in keys]
-    order = [f"-{key.name}" if key.descending else key.name for key in directed]
-    rows: list[Any] = []
-    for queryset in querysets:
-        found = queryset.order_by(*order)
-        if cursor is not None:
-            found = found.filter(_beyond(directed, cursor))
-        rows += found[: size + 1]
-    if len(querysets) > 1:
-        for key in reversed(directed):  # a stable sort by the last key first is a sort by all of them
-            rows.sort(key=attrgetter(key.name), reverse=key.descending)
+    rows = read([Key(key.name, key.descending ^ backwards) for key in keys], cursor, size + 1)
     more = len(rows) > size
     rows = rows[:size]
     if backwards:

@@ -14,10 +14,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from customers import forms, permissions, selectors, totals
+from customers import by_owner, forms, keyset, permissions, selectors, totals
 from customers.filter_choices import choices_in
-from customers.keyset import Key
-from customers.models import Environment, SavedView
+from customers.keyset import Key, Page
+from customers.models import Customer, Environment, SavedView
 from customers.models.customer import CustomerQuerySet
 
 COLUMNS = {
@@ -95,7 +95,8 @@ class Listing:
         visible = permissions.visible_customers(user)
         if self.is_mine:
             visible = visible.filter(owner=user)
-        self.found: CustomerQuerySet = selectors.filtered(visible, self.environment, self.chosen)
+        self.found: CustomerQuerySet
+        self.found, self._parts = selectors.searched(visible, self.environment, self.chosen)
 
     @property
     def is_mine(self) -> bool:
@@ -125,8 +126,8 @@ class Listing:
     def totals(self) -> totals.Totals:
         """The sums over what was found."""
         if self.is_mine:
-            return totals.totals(self.found)
-        return totals.of_list(self.found, self.environment, self.chosen)
+            return totals.totals(self._parts)
+        return totals.of_list(self._parts, self.environment, self.chosen)
 
     def keys(self) -> list[Key]:
         """The sort keys."""
@@ -139,6 +140,15 @@ class Listing:
     def ordered(self) -> CustomerQuerySet:
         """What was found, in order."""
         return self.sorted().order_by(*(f"-{key.name}" if key.descending else key.name for key in self.keys()))
+
+    def page(self, number: int, *, after: str, before: str) -> Page[Customer]:
+        """The page after or before a cursor, else the first one, of ``number`` customers in all."""
+        keys, size = self.keys(), selectors.PAGE_SIZE
+        if keys[0].name == "owner_key" and number > by_owner.FEW:
+            return by_owner.page(self.found, keys, size=size, after=after, before=before)
+        # Owners in a query of their own: a join can lead the database away from the order of the index.
+        customers = self.sorted().select_related(None).prefetch_related("owner")
+        return keyset.page(customers, keys, size=size, after=after, before=before)
 
     def url(self, **changes: str) -> str:
         """The address of this list with some parameters changed; an empty value drops one. Paging starts anew."""

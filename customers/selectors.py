@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Coalesce, Concat, Lower
+from django.db.models import DecimalField, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
+from customers.by_owner import owner_key
 from customers.keyset import Key
 from customers.models import Activity, BillingFlag, Customer, MrrPoint, PaymentStatus, Status
 from customers.models.customer import FAR_AHEAD, LONG_AGO, CustomerQuerySet, name_words, payment_rank, since_or
@@ -40,10 +41,24 @@ def filtered(customers: CustomerQuerySet, environment: str, chosen: dict[str, An
 
     Churned and archived ones are hidden unless asked for; a search finds churned ones too.
     """
+    return searched(customers, environment, chosen)[0]
+
+
+def searched(
+    customers: CustomerQuerySet, environment: str, chosen: dict[str, Any]
+) -> tuple[CustomerQuerySet, list[CustomerQuerySet]]:
+    """The same, and the parts of it to add up, which have nobody in common."""
+    found = _narrowed(customers, environment, chosen)
+    if not (text := chosen.get("q")):
+        return found, [found]
+    found = found.alias(words=name_words())
+    search = found_by(text, environment)
+    return found.filter(search.all), [found.filter(part) for part in search.parts]
+
+
+def _narrowed(customers: CustomerQuerySet, environment: str, chosen: dict[str, Any]) -> CustomerQuerySet:
     found = customers.in_environment(environment)
     found = found.filter(status__in=statuses_of(chosen))
-    if text := chosen.get("q"):
-        found = found.alias(words=name_words()).filter(found_by(text, environment))
     if pay := chosen.get("pay"):
         found = found.filter(payment_status__in=payment_statuses(pay))
     if plan := chosen.get("plan"):
@@ -132,9 +147,7 @@ def annotated(found: CustomerQuerySet, sort: str, *, since: datetime | None = No
     if name == "since":
         return found.annotate(since_key=since_or(LONG_AGO if sort.startswith("-") else FAR_AHEAD))
     if name == "owner":
-        return found.annotate(
-            owner_key=Lower(Coalesce(Concat("owner__first_name", "owner__last_name", "owner__username"), Value("")))
-        )
+        return found.annotate(owner_key=owner_key("owner__"))
     return found
 
 

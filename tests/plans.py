@@ -13,8 +13,11 @@ from django.test.utils import CaptureQueriesContext
 PAGE_OF_ROWS = "LIMIT 51"
 
 
-def plan_of_list(client: Client, address: str) -> list[dict[str, Any]]:
-    """The nodes of the plan that reads the rows of a list's page, as it was carried out."""
+def plan_of_list(client: Client, address: str, *, beside: bool = False) -> list[dict[str, Any]]:
+    """The nodes of the plan that reads the rows of a list's page, as it was carried out.
+
+    With what is worked out once ``beside`` the rows where that matters.
+    """
     with CaptureQueriesContext(database) as captured:
         assert client.get(address).status_code == 200
     [statement] = [query["sql"] for query in captured if PAGE_OF_ROWS in query["sql"]]
@@ -22,15 +25,15 @@ def plan_of_list(client: Client, address: str) -> list[dict[str, Any]]:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}".replace("%", "%%"), [])
         found: Any = cursor.fetchone()[0]
     plans = json.loads(found) if isinstance(found, str) else found
-    return list(nodes(plans[0]["Plan"]))
+    return list(nodes(plans[0]["Plan"], beside=beside))
 
 
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A plan and everything below it, but what is counted once beside the rows."""
+def nodes(plan: dict[str, Any], *, beside: bool = False) -> Iterator[dict[str, Any]]:
+    """A plan and everything below it."""
     yield plan
     for part in plan.get("Plans", ()):
-        if part.get("Parent Relationship") != "InitPlan":
-            yield from nodes(part)
+        if beside or part.get("Parent Relationship") != "InitPlan":
+            yield from nodes(part, beside=beside)
 
 
 def indexes_of(plan: list[dict[str, Any]]) -> set[str]:

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from customers import csv_export, keyset, presenters, selectors
+from customers import csv_export, presenters, selectors
 from customers.listing import Listing
 from customers.models import Environment
 from customers.panels import registry
@@ -20,21 +20,15 @@ from customers.views.access import needs, person
 def customer_list(request: HttpRequest) -> HttpResponseBase:
     """One environment's customers: filtered, sorted, added up, a page at a time."""
     listing = Listing(person(request), request.GET)
-    page = keyset.page(
-        # Owners in a query of their own: a join can lead the database away from the order of the index.
-        listing.sorted().select_related(None).prefetch_related("owner"),
-        listing.keys(),
-        size=selectors.PAGE_SIZE,
-        after=request.GET.get("after", ""),
-        before=request.GET.get("before", ""),
-    )
+    totals = listing.totals()
+    page = listing.page(totals.customers, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
     badges = registry.list_badges(request, page.rows)
     rows = presenters.rows(page.rows, badges, selectors.sharing(page.rows, listing.environment))
     context = {
         "listing": listing,
         "rows": rows,
         "saved_views": listing.saved_views(),
-        "totals": listing.totals(),
+        "totals": totals,
         "environments": [
             (choice, listing.url(environment=choice.value), choice == listing.environment) for choice in Environment
         ],

@@ -9,8 +9,9 @@ import pytest
 from django.db import connection as database
 from django.test import Client
 
+from customers import by_owner
 from customers.models import Customer, Status
-from tests.factories import AdminFactory
+from tests.factories import AdminFactory, UserFactory
 from tests.plans import indexes_of, plan_of_list, rows_read_of
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +74,22 @@ def test_a_page_further_on_costs_what_the_first_costs(client: Client, sort: str,
 
     assert index in indexes_of(plan)
     assert rows_read_of(plan, TABLE) <= ONE_PAGE
+
+
+@pytest.mark.parametrize("sort", ["owner", "-owner"])
+def test_by_owner_each_owner_is_read_in_the_order_of_the_index(
+    client: Client, sort: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_owner, "FEW", 100)
+    of_many, of_few = UserFactory(username="ann"), UserFactory(username="zoe")
+    Customer.objects.filter(pk__in=Customer.objects.order_by("pk").values("pk")[: MANY // 2]).update(owner=of_many)
+    Customer.objects.filter(pk__in=Customer.objects.order_by("-pk").values("pk")[:60]).update(owner=of_few)
+    with database.cursor() as cursor:
+        cursor.execute("ANALYZE customers_customer")
+    plan = plan_of_list(client, f"/customers/?sort={sort}", beside=True)
+
+    assert "customer_of_owner" in indexes_of(plan)
+    assert rows_read_of(plan, TABLE) <= 3 * ONE_PAGE  # of each owner and of nobody
 
 
 def test_those_flagged_are_found_without_the_rest(client: Client) -> None:

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from django.db import connection as database
 
-from customers import selectors, tallies, totals
+from customers import search, selectors, tallies, totals
 from customers.models import AtRisk, BillingFlag, Customer, CustomerTally, Environment, PaymentStatus, Status
-from tests.factories import CustomerFactory
+from tests.factories import CustomerDomainFactory, CustomerFactory
 
 FILTERS: list[dict[str, Any]] = [
     {},
@@ -54,8 +54,8 @@ def assert_right() -> None:
         for chosen in FILTERS:
             found = selectors.filtered(Customer.objects.all(), environment, chosen)
             right = simply(list(found))
-            assert totals.of_list(found, environment, chosen) == right, chosen
-            assert totals.totals(found) == right, chosen
+            assert totals.of_list([found], environment, chosen) == right, chosen
+            assert totals.totals([found]) == right, chosen
         listed = list(selectors.filtered(Customer.objects.all(), environment, {}))
         concerned = [
             each for each in listed if each.at_risk_reason or (each.billing_source and each.mrr_at_risk is None)
@@ -141,7 +141,7 @@ def test_many_rows_become_few(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_was_written_past_the_triggers_is_right_after_the_next_recount() -> None:
     CustomerFactory.create_batch(2)
     CustomerTally.objects.all().delete()
-    assert totals.of_list(Customer.objects.all(), Environment.PRODUCTION, {}).customers == 0
+    assert totals.of_list([Customer.objects.all()], Environment.PRODUCTION, {}).customers == 0
 
     tallies.recount()
 
@@ -167,7 +167,7 @@ def test_what_others_write_meanwhile_counts_from_their_commit_on(tidy: Any, monk
     CustomerFactory.create_batch(2, status=Status.ACTIVE, mrr=Decimal(100))
 
     def shown() -> tuple[int, Decimal]:
-        found = totals.of_list(Customer.objects.all(), Environment.PRODUCTION, {})
+        found = totals.of_list([Customer.objects.all()], Environment.PRODUCTION, {})
         return found.customers, found.mrr
 
     with somebody_else() as other:
@@ -178,3 +178,19 @@ def test_what_others_write_meanwhile_counts_from_their_commit_on(tidy: Any, monk
 
     assert shown() == (2, Decimal(202))
     assert_right()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", ["acme", "a", "acme.com", "labs", "acme labs", "cus_", "@acme.com", "-", "zzyzx"])
+def test_a_search_that_finds_many_adds_up_whom_it_lists(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "FEW", 3)
+    for number in range(6):
+        CustomerFactory(name="Acme", domain="acme.com", mrr=number)
+        CustomerFactory(name=f"Labs of Acme {number}", domain="", mrr=number, billed=True)
+        CustomerFactory(name=f"Anna {number} Labs", mrr=number, billed=True)
+        CustomerDomainFactory(customer=CustomerFactory(name=f"Other {number}", mrr=7), domain=f"acme.com{number}.org")
+
+    found, parts = selectors.searched(Customer.objects.all(), Environment.PRODUCTION, {"q": text})
+
+    assert totals.totals(parts) == simply(list(found))
+    assert found.count() == len(set(found))
