@@ -5,6 +5,7 @@ Django's own backend asks three times for each request: for the person, for thei
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
@@ -22,10 +23,7 @@ class PermissionsWithUser(ModelBackend):
 
     def get_user(self, user_id: Any) -> User | None:
         """The person, if they are still active; asking what they may do asks nothing more."""
-        mine = _named(Permission.objects.filter(user=OuterRef("pk")))
-        of_groups = _named(Permission.objects.filter(group__user=OuterRef("pk")))
-        granted = {"granted": ArraySubquery(mine), "granted_by_groups": ArraySubquery(of_groups)}
-        user: Any = User.objects.filter(pk=user_id).annotate(**granted).first()
+        user: Any = _with_granted().filter(pk=user_id).first()
         if user is None or not self.user_can_authenticate(user):
             return None
         if not user.is_superuser:  # a superuser may do everything, granted or not
@@ -33,6 +31,13 @@ class PermissionsWithUser(ModelBackend):
             user._group_perm_cache = set(user.granted_by_groups)
         found: User = user
         return found
+
+
+@cache  # put together once, not for each request
+def _with_granted() -> QuerySet[Any]:
+    mine = _named(Permission.objects.filter(user=OuterRef("pk")))
+    of_groups = _named(Permission.objects.filter(group__user=OuterRef("pk")))
+    return User.objects.annotate(granted=ArraySubquery(mine), granted_by_groups=ArraySubquery(of_groups))
 
 
 def _named(permissions: QuerySet[Permission]) -> QuerySet[Any, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from django.db.models import BigIntegerField, Exists, OuterRef, Subquery
+from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 from django.urls import reverse
@@ -80,12 +81,16 @@ def _older_open(summary: BillingSummary | None) -> str:
 
 def _summaries(customer_ids: Sequence[int]) -> dict[int, Any]:
     """The summaries by customer, each with ``fails`` and the ``trial_end`` of its primary subscription."""
+    return {row.pk: row for row in _annotated_summaries().filter(customer__in=customer_ids)}
+
+
+@cache  # put together once: that takes longer than to ask it
+def _annotated_summaries() -> QuerySet[Any]:
     trialing = StripeSubscription.objects.filter(
         connection=OuterRef("connection"), stripe_id=OuterRef("primary_subscription"), status="trialing"
     )
     failing = StripeCustomer.objects.filter(is_failing(), customer=OuterRef("customer"))
-    rows = BillingSummary.objects.filter(customer__in=customer_ids).annotate(
+    return BillingSummary.objects.only("incomplete", "also_open", "live_subscriptions").annotate(
         fails=Exists(failing),
         trial_end=Cast(Subquery(trialing.values(end=KT("data__trial_end"))[:1]), BigIntegerField()),
     )
-    return {row.pk: row for row in rows}
