@@ -44,6 +44,12 @@ class Row:
         ended = self.customer.status in (Status.CHURNED, Status.ARCHIVED)
         return ended or bool(self.badges.stale) or not self.attached
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether anything stands after the name."""
+        said = self.undecided or self.shared or self.badges.stale or self.badges.hint
+        return bool(said) or self.customer.is_test_data or self.customer.status != Status.ACTIVE
+
 
 def rows(customers: Sequence[Customer], badges: Mapping[int, ListBadges], shared: Mapping[int, Shared]) -> list[Row]:
     """Put customers, the integrations' badges and shared domains together."""

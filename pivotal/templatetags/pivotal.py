@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django import forms, template
@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.forms import BoundField
 from django.http import HttpRequest
 from django.template.context import Context
+from django.template.defaultfilters import truncatechars
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
@@ -21,6 +22,7 @@ from pivotal import drawings, figures, navigation
 
 register = template.Library()
 
+CENT = Decimal("0.01")
 Person = AbstractBaseUser | AnonymousUser
 
 
@@ -34,6 +36,12 @@ def money(amount: Decimal | int | str | None, currency: str = "usd") -> str:
 def money_exact(amount: Decimal | int | str | None, currency: str = "usd") -> str:
     """`$1,400.00`, for receipts."""
     return wording.money(amount, currency, exact=True)
+
+
+@register.filter
+def money_rounded(amount: Decimal | None) -> str:
+    """`$1,400` of an exact amount, rounded to cents."""
+    return wording.money(amount if amount is None else amount.quantize(CENT, ROUND_HALF_UP))
 
 
 @register.filter
@@ -128,6 +136,33 @@ def _time(moment: datetime, text: str) -> SafeString:
         timezone.localtime(moment).isoformat(timespec="seconds"),
         wording.absolute(moment),
         text,
+    )
+
+
+@register.filter("truncatechars", is_safe=True)
+def truncated(text: Any, limit: int) -> Any:
+    """Django's own, which takes apart what is short enough, too: nearly everything is."""
+    if isinstance(text, str) and len(text) <= limit and text.isascii():
+        return text
+    return truncatechars(text, limit)
+
+
+@register.filter
+def isolated(text: Any, limit: int) -> SafeString:
+    """Text that Stripe supplied, cut to ``limit``: isolated from the direction of what surrounds it."""
+    text = str(text)
+    if len(text) <= limit:
+        return format_html("<bdi>{}</bdi>", text)
+    return format_html('<bdi title="{}">{}</bdi>', truncatechars(text, 500), truncatechars(text, limit))
+
+
+@register.simple_tag
+def stripe_id(number: str, url: str) -> SafeString:
+    """An id of Stripe's with its page there; ``url`` is empty where it has none of its own."""
+    if not url:
+        return format_html('<span class="code">{}</span>', truncated(number, 60))
+    return format_html(
+        '<a class="code" href="{}" rel="noopener noreferrer" target="_blank">{}</a>', url, truncated(number, 60)
     )
 
 

@@ -11,8 +11,10 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.template import Context, Template
+from django.template.defaultfilters import truncatechars
 from django.test import Client, RequestFactory
 from django.utils import timezone
+from django.utils.html import conditional_escape
 
 from customers import navigation as registry
 from customers.navigation import Entry, Section
@@ -114,3 +116,33 @@ def test_the_sidebar_lists_what_a_person_may_open(monkeypatch: pytest.MonkeyPatc
     assert "Customers" in titles["Records"]
     assert "Empty" not in titles
     assert "People" not in titles
+
+
+LONG = "é" * 70 + "<b>"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Acme", "Acme & <Söhne>", LONG, "e\u0301" * 40, "e\u0301" * 90, "x" * 60, "x" * 61, 4711]
+)
+def test_short_text_is_left_alone_where_django_would_leave_it(text: object) -> None:
+    assert rendered("{{ text|truncatechars:60 }}", text=text) == conditional_escape(truncatechars(text, 60))
+
+
+def test_text_of_stripes_is_isolated_and_has_all_of_it_in_its_title() -> None:
+    assert rendered("{{ text|isolated:5 }}", text="a<b>c") == "<bdi>a&lt;b&gt;c</bdi>"
+    assert rendered("{{ text|isolated:4 }}", text="a<b>c") == '<bdi title="a&lt;b&gt;c">a&lt;b…</bdi>'
+    assert rendered("{{ text|isolated:4 }}", text=None) == "<bdi>None</bdi>"
+
+
+def test_an_id_of_stripes_leads_to_its_page_where_it_has_one() -> None:
+    assert rendered("{% stripe_id number url %}", number="cus_<1>", url="") == '<span class="code">cus_&lt;1&gt;</span>'
+    linked = rendered("{% stripe_id number url %}", number="cus_1", url="https://x.test/?a=1&b=2")
+    assert linked == (
+        '<a class="code" href="https://x.test/?a=1&amp;b=2" rel="noopener noreferrer" target="_blank">cus_1</a>'
+    )
+
+
+@pytest.mark.parametrize("amount", ["0", "30", "30.004", "29.995", "1062.5", "0.005", "123456789012345.678", "-3.456"])
+def test_an_exact_amount_is_rounded_half_up_to_cents(amount: str) -> None:
+    rounded = rendered('{{ amount|floatformat:"-2u"|money }}', amount=Decimal(amount))
+    assert rendered("{{ amount|money_rounded }}", amount=Decimal(amount)) == rounded
