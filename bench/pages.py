@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from html import unescape
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,6 +30,7 @@ STRIPE = "/admin/integrations/stripe/live/"
 def pages(rounds: int = ROUNDS) -> dict[str, Any]:
     """Each page once for its queries, then several times for its time; in milliseconds."""
     settings.ALLOWED_HOSTS = ["*"]
+    import_module("pivotal.wsgi")  # as a web server starts
     client = Client()
     owner = User.objects.get(username="owner")
     client.force_login(owner)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Any
 
 from django import forms, template
@@ -16,6 +17,7 @@ from django.template.defaultfilters import truncatechars
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
 from customers import stored_words, wording
 from pivotal import drawings, figures, navigation
@@ -131,12 +133,14 @@ def tenure(moment: datetime | None) -> str:
 
 
 def _time(moment: datetime, text: str) -> SafeString:
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        timezone.localtime(moment).isoformat(timespec="seconds"),
-        wording.absolute(moment),
-        text,
-    )
+    here = timezone.localtime(moment)
+    return _time_element(here, here.isoformat(timespec="seconds"), here.tzname(), get_language(), text)
+
+
+@lru_cache(maxsize=4096)  # the same moments stand on page after page
+def _time_element(here: datetime, written: str, _zone: str | None, _language: str | None, text: str) -> SafeString:
+    """The zone and the language keep apart what is equal as a moment and written otherwise."""
+    return format_html('<time datetime="{}" title="{}">{}</time>', written, wording.absolute(here), text)
 
 
 @register.filter("truncatechars", is_safe=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.template import Context, Template
 from django.template.defaultfilters import truncatechars
 from django.test import Client, RequestFactory
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.html import conditional_escape
 
 from customers import navigation as registry
@@ -32,6 +32,15 @@ def rendered(source: str, **context: object) -> str:
 def test_a_moment_carries_the_absolute_one_in_its_title() -> None:
     html = rendered("{{ moment|ago }}", moment=timezone.now() - timedelta(seconds=40))
     assert re.fullmatch(r'<time datetime="[^"]+" title="\d+ \w+ \d{4}, [\d:]+ UTC">4\d s ago</time>', html)
+
+
+def test_the_same_moment_is_written_otherwise_in_another_zone_and_language() -> None:
+    moment = datetime(2026, 11, 20, 10, 23, 20, tzinfo=UTC)
+    written = set()
+    for zone, language in (("UTC", "en"), ("Asia/Kolkata", "en"), ("Asia/Jerusalem", "en"), ("UTC", "de")):
+        with timezone.override(zone), translation.override(language):
+            written.add(rendered("{{ moment|clock }}", moment=moment))
+    assert len(written) == 4
 
 
 @pytest.mark.parametrize(
