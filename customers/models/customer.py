@@ -168,7 +168,8 @@ class Customer(models.Model):
             # Those never billed come last in both directions, so that one index cannot be read both ways.
             models.Index("environment", since_or(FAR_AHEAD), "id", name="customer_since"),
             models.Index("environment", since_or(LONG_AGO), "id", name="customer_since_latest"),
-            GinIndex(name_words(), name="customer_words"),
+            # New words wait in a list that every search reads from its beginning to its end: it stays short.
+            GinIndex(name_words(), name="customer_words", gin_pending_list_limit=64),
             models.Index(
                 fields=["next_change_at"], name="customer_next_change", condition=models.Q(next_change_at__isnull=False)
             ),
