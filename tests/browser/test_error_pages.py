@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from customers import selectors
+from customers.listing import Listing
 from tests.browser.conftest import Visit
 from tests.browser.people import LIVE, has_no_sideways_scrolling
 from tests.factories import AdminFactory, StripeConnectionFactory, UserFactory
@@ -36,7 +36,7 @@ def test_a_page_that_breaks_says_so_and_the_next_try_works(visit: Visit, monkeyp
     def fail(*args: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(selectors, "totals", fail)
+    monkeypatch.setattr(Listing, "totals", fail)
     page = visit("/customers/", AdminFactory(), refused=True)
     monkeypatch.undo()
     says(page, "Something broke on our side")

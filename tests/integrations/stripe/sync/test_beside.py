@@ -31,6 +31,7 @@ def quick_beside(monkeypatch: pytest.MonkeyPatch) -> None:
             write_ready(beside)
 
     monkeypatch.setattr(Beside, "write_ready", write_all)
+    monkeypatch.setattr("integrations.stripe.sync.fetch.QUEUED_PAGES", 4)
     monkeypatch.setattr("integrations.stripe.api.pages.LARGEST_PAGE", 2)
     monkeypatch.setattr("integrations.stripe.sync.walking.PAGES_A_BATCH", 1)
     monkeypatch.setattr("integrations.stripe.sync.beside.LONG", 1)
