@@ -1,8 +1,9 @@
 """Fetches the lanes of a walk: threads do HTTP and decode, the caller's thread writes.
 
-The queue between fetchers and writer is bounded, which keeps memory flat. What travels in it is in order: the writer
-hears of a split before it is given a page of the new lane, so a checkpoint never knows less than was written
-(docs/architecture.md section 4 "Runs").
+The queue between fetchers and writer is bounded, which keeps memory flat. Splits do not travel in it, since threads
+that wait for room in it come in any order: the writer hears of every split there is before it is given a page. So it
+never takes a lane for done whose older part nobody has begun, nor one lane for another (docs/architecture.md section 4
+"Runs").
 """
 
 from __future__ import annotations
@@ -75,9 +76,10 @@ class Fetcher:
         self.abort = abort
         self.arrived = arrived or threading.Event()
         self.stop = threading.Event()
-        self.queue: Queue[Fetched | Split | Failed] = Queue(maxsize=QUEUED_PAGES)
+        self.queue: Queue[Fetched | Failed] = Queue(maxsize=QUEUED_PAGES)
         self.threads: list[threading.Thread] = []
         self.active = 0
+        self._told = 0
 
     def pages(self) -> Generator[Fetched | Split]:
         """Decoded pages as they come, and splits; an empty page after each second without, to renew a lease.
@@ -100,6 +102,7 @@ class Fetcher:
             except Empty:
                 yield Fetched(lane=None)
                 continue
+            yield from self._splits()
             if isinstance(got, Failed):
                 raise got.error
             yield got
@@ -123,9 +126,16 @@ class Fetcher:
         """What has come by now, not what comes meanwhile: the caller has more to do. Raises what a lane met."""
         for _number in range(self.queue.qsize()):
             got = self.queue.get_nowait()
+            yield from self._splits()
             if isinstance(got, Failed):
                 raise got.error
             yield got
+
+    def _splits(self) -> Iterator[Split]:
+        """The splits nobody was told of yet."""
+        made = self.lanes.made_since(self._told)
+        self._told += len(made)
+        yield from made
 
     def close(self, *, abort: bool) -> None:
         """End the threads; with ``abort`` also their waiting."""
@@ -146,26 +156,25 @@ class Fetcher:
         with self.lanes.lock:
             self.active -= leaving
             while self.active < AT_ONCE and not self.stop.is_set():
-                number, split = self.lanes.take(), None
+                number = self.lanes.take()
                 if number is None:
                     split = self.lanes.split()
                     if split is None:
                         return
                     number = split.new
                 thread = threading.Thread(
-                    target=context.carry(self._run), args=(number, split), name=f"lane-{number}", daemon=True
+                    target=context.carry(self._run), args=(number,), name=f"lane-{number}", daemon=True
                 )
                 thread.start()
                 self.threads.append(thread)
                 self.active += 1
 
-    def _run(self, number: int, split: Split | None) -> None:
+    def _run(self, number: int) -> None:
         try:
-            if split is None or self._put(split):
-                for fetched in self._read(number):
-                    if not self._put(fetched):
-                        return
-                    self._spread()
+            for fetched in self._read(number):
+                if not self._put(fetched):
+                    return
+                self._spread()
         except BaseException as error:  # noqa: BLE001 - it is raised again in the writer's thread
             self._put(Failed(error))
         finally:
@@ -200,7 +209,7 @@ class Fetcher:
             observed_at=self.clock.from_local(self.reader.sent_at),
         )
 
-    def _put(self, item: Fetched | Split | Failed) -> bool:
+    def _put(self, item: Fetched | Failed) -> bool:
         """Hand over; False when nobody wants it any more."""
         while True:
             try:

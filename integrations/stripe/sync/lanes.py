@@ -90,7 +90,7 @@ class Lanes:
     lanes: list[Lane]
     splits: bool
     pages: int = 0
-    made: int = 0
+    made: list[Split] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
@@ -131,7 +131,7 @@ class Lanes:
     def split(self) -> Split | None:
         """Split the lane with the most left, when that pays; the new lane is the caller's to read."""
         with self.lock:
-            if not self.splits or (self.made + 1) * PAGES_FOR_A_SPLIT > self.pages:
+            if not self.splits or (len(self.made) + 1) * PAGES_FOR_A_SPLIT > self.pages:
                 return None
             number = max(
                 (number for number, lane in enumerate(self.lanes) if lane.can_split),
@@ -149,8 +149,13 @@ class Lanes:
             )
             lane.begin = lane.bounds["gte"] = at
             self.lanes.append(older)
-            self.made += 1
-            return Split(number, at, len(self.lanes) - 1)
+            self.made.append(Split(number, at, len(self.lanes) - 1))
+            return self.made[-1]
+
+    def made_since(self, number: int) -> list[Split]:
+        """The splits but for the first ``number``, in the order in which they were made."""
+        with self.lock:
+            return self.made[number:]
 
 
 def bounds_of(begin: int | None, end: int | None) -> dict[str, int | None]:

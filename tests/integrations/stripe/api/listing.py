@@ -36,6 +36,9 @@ class Listing:
         assert isinstance(created, int)
         highest = request.query.get("created[lte]")
         lowest = request.query.get("created[gte]")
+        end = request.query.get("created[lt]")
+        if end and created >= int(end[0]):
+            return False
         return (not highest or created <= int(highest[0])) and (not lowest or created >= int(lowest[0]))
 
     def remove(self, identifier: str) -> None:

@@ -12,7 +12,8 @@ from pytest_django.fixtures import Settings
 from integrations.models import RunKind, StripeConnection, StripeInvoice, SyncRun
 from integrations.stripe.sync import beside, fetch, lease
 from integrations.stripe.sync.beside import Beside
-from integrations.stripe.sync.lanes import Lanes, stored_lane
+from integrations.stripe.sync.fetch import Fetcher
+from integrations.stripe.sync.lanes import Lanes, Split, stored_lane
 from integrations.stripe.sync.walking import fetcher_of
 from integrations.stripe.sync.walks import OPEN_INVOICES
 from integrations.stripe.sync.work import Work
@@ -74,6 +75,47 @@ def test_a_fetcher_about_to_read_another_lane_is_busy(settings: Settings, monkey
 
     assert answers == [True]
     assert len(rest) == 1
+
+
+def test_the_writer_hears_of_splits_in_their_order_before_any_page(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever thread comes first: that of the first new lane comes when a page of the second was handed out."""
+    second_came = threading.Event()
+    run = Fetcher._run
+
+    def late(fetcher: Fetcher, number: int) -> None:
+        if number == 1:
+            second_came.wait(30)
+        run(fetcher, number)
+
+    monkeypatch.setattr(Fetcher, "_run", late)
+    monkeypatch.setattr("integrations.stripe.api.pages.LARGEST_PAGE", 1)
+    spread: list[Object] = [
+        {"id": f"in_{each}", "created": 1_700_000_000 - each, "currency": "usd", "customer": "cus_1", "status": "open"}
+        for each in range(60)
+    ]
+    with serving(Listing(spread)) as server:
+        settings.STRIPE_API_BASE = server.url
+        with working() as work:
+            lanes = [stored_lane(1_700_000_000 - 100, None)]
+            fetcher = fetcher_of(work, OPEN_INVOICES, lanes)
+            met: set[str] = set()
+            for got in fetcher.pages():
+                if isinstance(got, Split):
+                    assert got.new == len(lanes), "the first split first"
+                    got.apply(lanes)
+                elif got.lane is not None and got.batch is not None:
+                    assert got.lane < len(lanes), "no page of a lane nobody was told of"
+                    lanes[got.lane].update(after=got.after, created=got.created, done=got.done)
+                    met.update(got.batch.tables.get("invoice", {}))
+                    if got.lane == 2:
+                        second_came.set()
+
+    assert len(lanes) > 2
+    assert second_came.is_set()
+    assert all(lane["done"] for lane in lanes)
+    assert len(met) == len(spread)
 
 
 def test_lists_beside_a_walk_are_written_to_their_ends_side_by_side(

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.stripe.sync.lanes import PAGES_FOR_A_SPLIT, Lanes, Split, first_lanes
+from integrations.stripe.sync.lanes import PAGES_FOR_A_SPLIT, Lanes, first_lanes
 
 Object = tuple[int, int]  # when it was created, and its number: a list shows the newest first
 
@@ -36,7 +36,10 @@ class Stripe:
 
 
 class Walk:
-    """A walk whose steps come in any order: requests under way, pages handed over, splits, a kill."""
+    """A walk whose steps come in any order: requests under way, pages handed over, splits, a kill.
+
+    The pages of one lane are handed over in their order, those of several in any: their threads wait for room.
+    """
 
     def __init__(self, stripe: Stripe) -> None:
         self.stripe = stripe
@@ -51,7 +54,8 @@ class Walk:
         self.lanes = Lanes.of(self.stored, splits=True)
         self.cursors: dict[int, Object | None] = {}
         self.under_way: dict[int, tuple[list[Object], bool]] = {}
-        self.queue: list[Any] = []
+        self.queues: dict[int, list[tuple[list[Object], str, int, bool]]] = {}
+        self.told = 0
         while (number := self.lanes.take()) is not None:
             self.cursors[number] = self._cursor(self.lanes.lanes[number].after)
 
@@ -75,7 +79,7 @@ class Walk:
         newest = page[0][0] if page else created
         done = self.lanes.advance(number, newest=newest, after=after, created=created, has_more=has_more)
         self.cursors[number] = last
-        self.queue.append((number, page, after, created, done))
+        self.queues.setdefault(number, []).append((page, after, created, done))
         if done:
             del self.cursors[number]
 
@@ -83,16 +87,14 @@ class Walk:
         """An idle thread asks for a lane."""
         split = self.lanes.split()
         if split is not None:
-            self.queue.append(split)
             self.cursors[split.new] = None
 
-    def write(self) -> None:
-        """The writer takes one thing from the queue."""
-        got = self.queue.pop(0)
-        if isinstance(got, Split):
-            got.apply(self.stored)
-            return
-        number, page, after, created, done = got
+    def write(self, number: int) -> None:
+        """The writer takes a page of a lane, and hears of all splits before."""
+        for split in self.lanes.made_since(self.told):
+            split.apply(self.stored)
+            self.told += 1
+        page, after, created, done = self.queues[number].pop(0)
         self.met.update(page)
         self.stored[number].update(after=after, created=created, done=done)
 
@@ -102,7 +104,7 @@ class Walk:
         return [
             *((self.ask, number) for number in idle),
             *((self.answer, number) for number in self.under_way),
-            *([(self.write,)] if self.queue else []),
+            *((self.write, number) for number, waiting in self.queues.items() if waiting),
         ]
 
 
@@ -163,7 +165,7 @@ def test_objects_of_one_second_are_never_divided() -> None:
         if split is not None:
             assert split.at <= 1_700_000_000
             lanes.advance(split.new, newest=0, after="", created=0, has_more=False)
-    assert lanes.made == 1, "the one question whether anything is older"
+    assert len(lanes.made) == 1, "the one question whether anything is older"
 
 
 def test_a_list_without_bounds_is_never_split() -> None:
